@@ -1,0 +1,1 @@
+"""polymodal: one table in, a measured and saved model out."""

@@ -1,0 +1,121 @@
+"""The named bundles that travel from the table to the loss.
+
+Letters used for shapes, here and everywhere:
+    B rows of a batch · U distinct cells of one column in a batch (U <= B) · T tokens (or frames)
+    D width · M modalities (branches of the network) · C classes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a batch.
+
+    Cells that several rows share (one photo, ten questions) are held once: ``values`` has a row
+    for each *distinct* cell and ``index`` says which of them a row of the batch holds. Absent
+    cells are not in ``values`` at all when there is an ``index``.
+
+    Args:
+        values: ``(U, …)`` the distinct cells; ``(B, …)`` without an ``index``.
+        present: ``(B,)`` bool, False where the row has no such cell.
+        mask: ``(U, T)`` bool, True at real tokens and False at padding; None where no padding is.
+        index: ``(B,)`` long, the place in ``values`` of each row's cell (0 where absent); None
+            means that row ``i`` holds ``values[i]``.
+    """
+
+    values: Tensor
+    present: Tensor
+    mask: Tensor | None = None
+    index: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Field:
+        """The same field on a device."""
+        return Field(
+            self.values.to(device, non_blocking=True),
+            self.present.to(device, non_blocking=True),
+            None if self.mask is None else self.mask.to(device, non_blocking=True),
+            None if self.index is None else self.index.to(device, non_blocking=True),
+        )
+
+    def absent(self) -> Field:
+        """The same field with every cell absent."""
+        return replace(self, present=torch.zeros_like(self.present))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of a table, ready for the network.
+
+    Args:
+        inputs: input column -> its field.
+        targets: target column -> its field; empty when predicting.
+        rows: ``(B,)`` long, the rows' numbers in their table.
+    """
+
+    inputs: dict[str, Field]
+    targets: dict[str, Field] = field(default_factory=dict)
+    rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+
+    def __len__(self) -> int:
+        """The number of rows B."""
+        return len(next(iter((self.inputs or self.targets).values())).present)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device."""
+        return Batch(
+            {name: f.to(device) for name, f in self.inputs.items()},
+            {name: f.to(device) for name, f in self.targets.items()},
+            self.rows.to(device, non_blocking=True),
+        )
+
+    def without(self, columns: Iterable[str]) -> Batch:
+        """The same batch with these input columns absent in every row."""
+        gone = set(columns)
+        inputs = {n: f.absent() if n in gone else f for n, f in self.inputs.items()}
+        return replace(self, inputs=inputs)
+
+
+class Tokens(NamedTuple):
+    """What an encoder makes of one branch of the network.
+
+    Args:
+        x: ``(B, T, D)`` one vector per token.
+        mask: ``(B, T)`` bool, True at real tokens; None where every token is real.
+        pooled: ``(B, D)`` one vector for the whole cell.
+    """
+
+    x: Tensor
+    mask: Tensor | None
+    pooled: Tensor
+
+    def take(self, index: Tensor | None) -> Tokens:
+        """The tokens of each row, from those of the distinct cells ``index`` points into."""
+        if index is None:
+            return self
+        mask = None if self.mask is None else self.mask[index]
+        return Tokens(self.x[index], mask, self.pooled[index])
+
+
+class Fused(NamedTuple):
+    """What a fusion makes of all branches.
+
+    Args:
+        vector: ``(B, D)`` the row as one vector.
+        tokens: ``(B, T, D)`` tokens that a head may attend to.
+        mask: ``(B, T)`` bool, True at tokens that may be attended to; at least one in every row.
+        weights: ``(B, M)`` how much each branch gave, rows sum to 1 (to 0 where all are absent);
+            None where the fusion has no such notion.
+    """
+
+    vector: Tensor
+    tokens: Tensor
+    mask: Tensor
+    weights: Tensor | None = None

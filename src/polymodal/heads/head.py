@@ -1,0 +1,31 @@
+"""What every head promises."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from polymodal.batch import Field, Fused
+
+
+class Head(nn.Module, ABC):
+    """From the fused row to a prediction of one target column, with its loss.
+
+    ``forward`` gives what the loss needs (logits, a standardised value); ``answer`` turns that
+    into the target's own terms. A row whose target is absent adds nothing to the loss.
+    """
+
+    @abstractmethod
+    def forward(self, fused: Fused) -> Tensor:
+        """The prediction, ``(B, …)``, as the loss wants it."""
+
+    @abstractmethod
+    def loss(self, prediction: Tensor, target: Field) -> dict[str, Tensor]:
+        """Named scalar terms whose sum is minimised: the mean over rows with a target."""
+
+    @abstractmethod
+    def answer(self, prediction: Tensor) -> Tensor:
+        """The most likely answer: class number ``(B,)``, value ``(B,)``, labels ``(B, L)`` bool."""
+
+    @abstractmethod
+    def probabilities(self, prediction: Tensor) -> Tensor | None:
+        """Probabilities ``(B, C)`` of classes or labels; None where the target has none."""
