@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
+from polymodal.data.media import Shown
 from polymodal.data.table import ColumnSummary
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A cell as a person wants to see it.
-
-    Args:
-        kind: how ``content`` is to be shown.
-        content: the text; or the bytes of a PNG picture or a WAV sound.
-        note: what a caption should add (size, duration).
-    """
-
-    kind: Literal["text", "image", "audio"]
-    content: str | bytes
-    note: str = ""
 
 
 class Modality(ABC):
@@ -62,6 +47,15 @@ class Modality(ABC):
         Raises:
             CellError: the cell is broken, or not of this modality.
         """
+
+    @abstractmethod
+    def blank(self) -> np.ndarray:
+        """Zeros of the shape and type that ``decode`` gives; one token long where ``ragged``."""
+
+    @property
+    def max_length(self) -> int | None:
+        """How many tokens or frames of a ragged cell are kept; None keeps all."""
+        return None
 
     @abstractmethod
     def restore(self, array: np.ndarray) -> list[Any]:

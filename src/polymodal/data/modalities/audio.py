@@ -1,0 +1,274 @@
+"""Recordings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from polymodal.data.media import Shown, read_bytes, spread, what_is
+from polymodal.data.modalities.modality import Modality
+from polymodal.data.table import AUDIO_ENDINGS, ColumnSummary, ending
+from polymodal.errors import CellError
+
+HOP_SECONDS, WINDOW_SECONDS = 0.010, 0.025
+QUIETEST = 1e-6
+LONGEST_AUTO_SECONDS = 20.0
+
+
+class Audio(Modality):
+    """Sound of any format, rate and number of channels, as log-mel frames or as a waveform.
+
+    Args:
+        rate: samples per second that every recording is brought to; "auto" takes the highest
+            rate found, at most 16000.
+        mels: bands of the log-mel spectrogram.
+        max_seconds: longer recordings are cut (and counted); "auto" takes what 99 % of the
+            recordings need, at most 20.
+        form: "log_mel" gives frames ``(T, mels)``, one every 10 ms; "waveform" gives samples.
+        augment: random variation in training: "none", or "mask" (SpecAugment: a band of
+            frequencies and a stretch of time are blanked).
+    """
+
+    name: ClassVar[str] = "audio"
+    media: ClassVar[bool] = True
+    ragged: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        rate: int | Literal["auto"] = "auto",
+        mels: int = 64,
+        max_seconds: float | Literal["auto"] = "auto",
+        form: Literal["log_mel", "waveform"] = "log_mel",
+        augment: Literal["none", "mask"] = "none",
+    ) -> None:
+        self.rate = 0 if rate == "auto" else rate
+        self.mels = mels
+        self.max_seconds = 0.0 if max_seconds == "auto" else float(max_seconds)
+        self.form = form
+        self.variation = augment
+        self.mean, self.std = 0.0, 1.0
+        self._bank: Tensor | None = None
+
+    @classmethod
+    def recognise(cls, column: ColumnSummary) -> float:
+        """Paths with a sound's ending, or bytes that start as a sound does."""
+        return sum(_is_sound(cell) for cell in column.sample) / max(len(column.sample), 1)
+
+    def fit(self, cells: Sequence[Any]) -> None:
+        """Learn rate, longest duration, mean and deviation from up to 256 recordings."""
+        sounds = []
+        for cell in spread(cells, 256):
+            try:
+                sounds.append(read_sound(cell))
+            except CellError:
+                continue  # packing reports it, with its row
+        if not self.rate:
+            self.rate = min(max((rate for _, rate in sounds), default=16000), 16000)
+        if not self.max_seconds:
+            seconds = [len(samples) / rate for samples, rate in sounds] or [1.0]
+            longest = 1.5 * float(np.percentile(seconds, 99))
+            self.max_seconds = round(min(longest, LONGEST_AUTO_SECONDS), 3)
+        if self.form == "log_mel":
+            frames = [self._frames(resample(s, rate, self.rate)) for s, rate in sounds[:128]]
+            values = np.concatenate(frames) if frames else np.zeros((1, self.mels))
+            self.mean = round(float(values.mean()), 5)
+            self.std = round(max(float(values.std()), 1e-3), 5)
+
+    @property
+    def max_length(self) -> int:
+        """Frames or samples kept of one recording."""
+        step = HOP_SECONDS if self.form == "log_mel" else 1 / self.rate
+        return max(1, round(self.max_seconds / step))
+
+    def decode(self, cell: Any) -> np.ndarray:
+        """Log-mel frames ``(T, mels)`` float16, or samples ``(T,)`` int16 at ``rate``."""
+        samples, rate = read_sound(cell)
+        # Samples beyond twice the limit would be computed only to be cut.
+        samples = samples[: int(2 * rate * self.max_seconds) + rate]
+        samples = resample(samples, rate, self.rate)
+        if self.form == "waveform":
+            return np.clip(samples * 32767, -32768, 32767).astype(np.int16)
+        return self._frames(samples).astype(np.float16)
+
+    def blank(self) -> np.ndarray:
+        """One silent frame, or one sample."""
+        if self.form == "waveform":
+            return np.zeros(1, np.int16)
+        return np.zeros((1, self.mels), np.float16)
+
+    def restore(self, array: np.ndarray) -> list[Any]:
+        """Not yet: a spectrogram is no sound."""
+        raise NotImplementedError("audio as a target")
+
+    def summarise(self, array: np.ndarray) -> np.ndarray:
+        """Mean and deviation of each band, and the mean of each of 8 stretches of time."""
+        frames = array.astype(np.float32)
+        if frames.ndim == 1:
+            frames = self._frames(frames / 32767)
+        stretches = [part.mean(0) for part in np.array_split(frames, 8) if len(part)]
+        stretches += [np.zeros(frames.shape[1], np.float32)] * (8 - len(stretches))
+        coarse = np.stack(stretches).reshape(8, -1, 4).mean(-1).ravel()
+        return np.concatenate([frames.mean(0), frames.std(0), coarse]).astype(np.float32)
+
+    def show(self, cell: Any) -> Shown:
+        """The first ten seconds, as WAV at no more than 16 kHz."""
+        import soundfile
+
+        samples, rate = read_sound(cell)
+        seconds = len(samples) / rate
+        kept = resample(samples[: 10 * rate], rate, min(rate, 16000))
+        file = io.BytesIO()
+        soundfile.write(file, kept, min(rate, 16000), format="WAV", subtype="PCM_16")
+        return Shown("audio", file.getvalue(), f"{seconds:.1f} s")
+
+    def state(self) -> dict[str, Any]:
+        """Rate, longest duration, mean and deviation."""
+        return {
+            "rate": self.rate,
+            "mels": self.mels,
+            "max_seconds": self.max_seconds,
+            "form": self.form,
+            "mean": self.mean,
+            "std": self.std,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` gave."""
+        self.rate, self.mels, self.form = state["rate"], state["mels"], state["form"]
+        self.max_seconds, self.mean, self.std = state["max_seconds"], state["mean"], state["std"]
+
+    def augment(self, values: Tensor) -> Tensor:
+        """Blank one band of frequencies and one stretch of time of each ``(U, T, mels)``."""
+        if self.variation == "none" or self.form != "log_mel":
+            return values
+        values = values.clone()
+        frames, bands = values.shape[1:]
+        for sound in values:
+            high, wide = (int(torch.randint(0, max(n // 6, 1) + 1, ())) for n in (bands, frames))
+            low = int(torch.randint(0, bands - high + 1, ()))
+            start = int(torch.randint(0, frames - wide + 1, ()))
+            sound[:, low : low + high] = self.mean
+            sound[start : start + wide] = self.mean
+        return values
+
+    def _frames(self, samples: np.ndarray) -> np.ndarray:
+        window = round(WINDOW_SECONDS * self.rate)
+        size = 1 << (window - 1).bit_length()
+        if self._bank is None:
+            self._bank = torch.from_numpy(mel_bank(self.rate, size, self.mels))
+        wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+        if len(wave) < size:
+            wave = torch.nn.functional.pad(wave, (0, size - len(wave)))
+        spectrum = torch.stft(
+            wave,
+            size,
+            hop_length=round(HOP_SECONDS * self.rate),
+            win_length=window,
+            window=torch.hann_window(window),
+            return_complex=True,
+        )
+        return torch.log(self._bank @ spectrum.abs().square() + QUIETEST).T.numpy()
+
+
+def read_sound(cell: Any) -> tuple[np.ndarray, int]:
+    """Mono samples ``(T,)`` float32 and their rate, from a path, bytes or ``(samples, rate)``.
+
+    Raises:
+        CellError: missing, empty, damaged or not a sound.
+    """
+    if isinstance(cell, dict) and {"array", "sampling_rate"} <= set(cell):
+        cell = (cell["array"], cell["sampling_rate"])
+    if isinstance(cell, tuple) and len(cell) == 2:
+        return _checked(_mono(np.asarray(cell[0], dtype=np.float32))), int(cell[1])
+    if isinstance(cell, np.ndarray | Tensor):
+        wave = np.asarray(cell)
+        scale = 32768.0 if wave.dtype == np.int16 else 1.0
+        return _checked(_mono(wave.astype(np.float32) / scale)), 16000
+    content = read_bytes(cell)
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        return _checked(samples.mean(1)), rate
+    except soundfile.LibsndfileError:
+        return _read_through_ffmpeg(content)
+
+
+def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """The same sound ``(T,)`` at another rate."""
+    if rate == wanted:
+        return samples
+    import soxr
+
+    return soxr.resample(samples, rate, wanted, quality="MQ")
+
+
+def mel_bank(rate: int, size: int, mels: int) -> np.ndarray:
+    """Triangular filters ``(mels, size // 2 + 1)`` float32, evenly spaced on the mel scale.
+
+    The scale is O'Shaughnessy's (1987), 2595 log10(1 + f / 700), from 20 Hz to half the rate.
+    """
+    low, high = (2595 * np.log10(1 + f / 700) for f in (20.0, rate / 2))
+    edges = 700 * (10 ** (np.linspace(low, high, mels + 2) / 2595) - 1)
+    frequencies = np.fft.rfftfreq(size, 1 / rate)
+    left, centre, right = (edges[i : i + mels, None] for i in range(3))
+    rising = (frequencies - left) / (centre - left)
+    falling = (right - frequencies) / (right - centre)
+    return np.clip(np.minimum(rising, falling), 0, None).astype(np.float32)
+
+
+def _is_sound(cell: Any) -> bool:
+    if isinstance(cell, str | Path):
+        return ending(cell) in AUDIO_ENDINGS
+    if isinstance(cell, bytes):
+        return what_is(cell) == "a sound"
+    if isinstance(cell, dict) and {"bytes", "path"} & set(cell):
+        return _is_sound(cell.get("bytes") or cell.get("path"))
+    if isinstance(cell, tuple):
+        return len(cell) == 2 and isinstance(cell[0], np.ndarray)
+    return isinstance(cell, np.ndarray) and cell.ndim == 1 and cell.size >= 400
+
+
+def _mono(wave: np.ndarray) -> np.ndarray:
+    if wave.ndim == 2:
+        return wave.mean(int(np.argmin(wave.shape)))
+    if wave.ndim != 1:
+        raise CellError("not a sound", f"an array of shape {wave.shape}")
+    return wave
+
+
+def _checked(samples: np.ndarray) -> np.ndarray:
+    if not samples.size:
+        raise CellError("empty sound", "no samples")
+    if not np.isfinite(samples).all():
+        raise CellError("damaged sound", "NaN or infinite samples")
+    return samples
+
+
+def _read_through_ffmpeg(content: bytes) -> tuple[np.ndarray, int]:
+    import av
+
+    try:
+        with av.open(io.BytesIO(content)) as container:
+            if not container.streams.audio:
+                raise CellError("not a sound", f"the content is {what_is(content)}")
+            stream = container.streams.audio[0]
+            rate = stream.rate
+            resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
+            frames = [
+                piece.to_ndarray()[0]
+                for frame in container.decode(stream)
+                for piece in resampler.resample(frame)
+            ]
+            frames += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
+    except av.error.FFmpegError as error:
+        kind = "damaged sound" if what_is(content) == "a sound" else "not a sound"
+        raise CellError(kind, f"the content is {what_is(content)}") from error
+    return _checked(np.concatenate(frames) if frames else np.zeros(0, np.float32)), int(rate)

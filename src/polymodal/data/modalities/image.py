@@ -1,0 +1,232 @@
+"""Pictures."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from PIL import Image as Pillow
+from PIL import ImageOps
+from torch import Tensor
+
+from polymodal.data.media import Shown, read_bytes, spread, what_is
+from polymodal.data.modalities.modality import Modality
+from polymodal.data.table import IMAGE_ENDINGS, ColumnSummary, ending
+from polymodal.errors import CellError
+
+LARGEST_AUTO_SIZE = 96
+EXIF_ORIENTATION = 0x0112
+
+
+class Image(Modality):
+    """Pictures of any format that Pillow reads, as ``(H, W, C)`` uint8.
+
+    EXIF rotation is honoured, transparency is laid on white, 16-bit and CMYK are converted.
+
+    Args:
+        size: height and width in pixels that every picture is brought to; "auto" takes the usual
+            size of the column's pictures, at most 96.
+        channels: 1 grey, 3 colour; "auto" takes 1 where all training pictures are grey.
+        resize: "stretch" keeps the whole picture, "crop" keeps its proportions and cuts the
+            longer side, "pad" keeps both and adds a border.
+        augment: random variation in training: "none", "shift" (by up to 1/12 of the size),
+            "flip" (left and right), or "shift_flip".
+        max_pixels: a picture with more pixels is refused before it is decoded.
+        mean: of each channel on a scale from 0 to 1; None learns it from the training part.
+        std: standard deviation of each channel, likewise.
+    """
+
+    name: ClassVar[str] = "image"
+    media: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        size: int | Literal["auto"] = "auto",
+        channels: Literal[1, 3, "auto"] = "auto",
+        resize: Literal["stretch", "crop", "pad"] = "stretch",
+        augment: Literal["none", "shift", "flip", "shift_flip"] = "none",
+        max_pixels: int = 100_000_000,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+    ) -> None:
+        self.size = 0 if size == "auto" else size
+        self.channels: int = 0 if channels == "auto" else channels
+        self.resize = resize
+        self.variation = augment
+        self.max_pixels = max_pixels
+        self.mean, self.std = mean, std
+
+    @classmethod
+    def recognise(cls, column: ColumnSummary) -> float:
+        """Paths with a picture's ending, bytes that start as a picture does, picture objects."""
+        return sum(_is_picture(cell) for cell in column.sample) / max(len(column.sample), 1)
+
+    def fit(self, cells: Sequence[Any]) -> None:
+        """Learn size, channels, mean and deviation from up to 256 pictures."""
+        pictures = []
+        for cell in spread(cells, 256):
+            try:
+                pictures.append(self._open(cell, draft=None if not self.size else self.size))
+            except CellError:
+                continue  # packing reports it, with its row
+        if not self.size:
+            longest = [max(picture.size) for picture in pictures] or [LARGEST_AUTO_SIZE]
+            usual = int(np.median(longest))
+            self.size = min(-(-usual // 4) * 4, LARGEST_AUTO_SIZE)
+        if not self.channels:
+            self.channels = 1 if pictures and all(_is_grey(p) for p in pictures) else 3
+        if self.mean is None or self.std is None:
+            # A small copy of each picture has the same mean and nearly the same deviation.
+            arrays = [self._array(p).reshape(-1, self.channels) for p in pictures]
+            pixels = np.concatenate(arrays) / 255.0 if arrays else np.full((1, self.channels), 0.5)
+            self.mean = [round(float(m), 6) for m in pixels.mean(0)]
+            self.std = [round(max(float(s), 0.02), 6) for s in pixels.std(0)]
+
+    def decode(self, cell: Any) -> np.ndarray:
+        """The picture ``(size, size, channels)`` uint8."""
+        return self._array(self._open(cell, draft=self.size))
+
+    def blank(self) -> np.ndarray:
+        """A black picture."""
+        return np.zeros((self.size, self.size, self.channels), np.uint8)
+
+    def restore(self, array: np.ndarray) -> list[Any]:
+        """Pillow pictures."""
+        return [Pillow.fromarray(a.squeeze(-1) if a.shape[-1] == 1 else a) for a in array]
+
+    def summarise(self, array: np.ndarray) -> np.ndarray:
+        """An 8 × 8 miniature and a histogram of 16 levels for each channel."""
+        picture = torch.from_numpy(array).permute(2, 0, 1)[None].float()
+        small = torch.nn.functional.adaptive_avg_pool2d(picture, 8).flatten().numpy() / 255
+        levels = [np.histogram(array[..., c], 16, (0, 256))[0] for c in range(array.shape[-1])]
+        return np.concatenate([small, *levels / np.float32(array[..., 0].size)]).astype(np.float32)
+
+    def show(self, cell: Any) -> Shown:
+        """The picture at most 320 pixels wide, as PNG."""
+        picture = self._open(cell, draft=320)
+        note = f"{picture.width} × {picture.height}"
+        picture.thumbnail((320, 320))
+        file = io.BytesIO()
+        picture.convert("RGB").save(file, "PNG", optimize=True)
+        return Shown("image", file.getvalue(), note)
+
+    def state(self) -> dict[str, Any]:
+        """Size, channels, mean and deviation."""
+        return {"size": self.size, "channels": self.channels, "mean": self.mean, "std": self.std}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` gave."""
+        self.size, self.channels = state["size"], state["channels"]
+        self.mean, self.std = state["mean"], state["std"]
+
+    def augment(self, values: Tensor) -> Tensor:
+        """Shift and flip each picture ``(U, C, H, W)`` by its own random amount."""
+        if "shift" in self.variation:
+            values = _shift(values, max(1, self.size // 12))
+        if "flip" in self.variation:
+            flipped = torch.rand(len(values)) < 0.5
+            values = torch.where(flipped[:, None, None, None], values.flip(-1), values)
+        return values
+
+    def _open(self, cell: Any, draft: int | None) -> Pillow.Image:
+        if isinstance(cell, Pillow.Image):
+            return _upright(cell)
+        if isinstance(cell, np.ndarray | Tensor):
+            return _from_array(np.asarray(cell))
+        content = read_bytes(cell)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
+                picture = Pillow.open(io.BytesIO(content))
+                width, height = picture.size
+                if width * height > self.max_pixels:
+                    raise CellError("image too large", f"{width} × {height} pixels")
+                if draft and picture.format == "JPEG":
+                    picture.draft(None, (draft, draft))  # decode at a fraction of the size
+                picture.load()
+                return _upright(picture)
+        except Pillow.DecompressionBombError as error:
+            raise CellError("image too large", "more pixels than can be decoded safely") from error
+        except Pillow.UnidentifiedImageError as error:
+            raise CellError("not an image", f"the content is {what_is(content)}") from error
+        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+            if isinstance(error, CellError):
+                raise
+            raise CellError("damaged image", str(error)) from error
+
+    def _array(self, picture: Pillow.Image) -> np.ndarray:
+        picture = picture.convert("L" if self.channels == 1 else "RGB")
+        shape = (self.size, self.size)
+        if picture.size != shape:
+            how = Pillow.Resampling.BILINEAR
+            if self.resize == "stretch":
+                picture = picture.resize(shape, how, reducing_gap=2.0)
+            elif self.resize == "crop":
+                picture = ImageOps.fit(picture, shape, how)
+            else:
+                picture = ImageOps.pad(picture, shape, how)
+        return np.asarray(picture).reshape(self.size, self.size, self.channels)
+
+
+def _is_picture(cell: Any) -> bool:
+    if isinstance(cell, str | Path):
+        return ending(cell) in IMAGE_ENDINGS
+    if isinstance(cell, bytes):
+        return what_is(cell) == "an image"
+    if isinstance(cell, dict) and {"bytes", "path"} & set(cell):
+        return _is_picture(cell.get("bytes") or cell.get("path"))
+    if isinstance(cell, np.ndarray):
+        return cell.dtype == np.uint8 and cell.ndim in (2, 3)
+    return isinstance(cell, Pillow.Image)
+
+
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    """Turned as its EXIF says, without transparency, 8 bits a channel."""
+    if picture.getexif().get(EXIF_ORIENTATION, 1) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;"):
+        return _from_array(np.asarray(picture))
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Pillow.new("RGBA", picture.size, "white")
+        return Pillow.alpha_composite(white, picture).convert("RGB")
+    return picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
+
+
+def _from_array(array: np.ndarray) -> Pillow.Image:
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[-1] not in (1, 3, 4):
+        array = np.moveaxis(array, 0, -1)  # (C, H, W), as PyTorch has it
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or not array.size or array.shape[-1:] == (0,):
+        raise CellError("not an image", f"an array of shape {array.shape}")
+    if array.dtype != np.uint8:
+        numbers = array.astype(np.float32)
+        if not np.isfinite(numbers).all():
+            raise CellError("not an image", "an array with NaN or infinite values")
+        # Floats are on 0..1, integers on their full range: 16 bits where they exceed 8.
+        top = 1.0 if array.dtype.kind == "f" and numbers.max() <= 1 else 255.0
+        top = 65535.0 if numbers.max() > 255 else top
+        array = np.clip(numbers * (255.0 / top), 0, 255).astype(np.uint8)
+    return _upright(Pillow.fromarray(np.ascontiguousarray(array)))
+
+
+def _is_grey(picture: Pillow.Image) -> bool:
+    if picture.mode == "L":
+        return True
+    small = np.asarray(picture.convert("RGB").resize((32, 32))).astype(np.int16)
+    return int(np.abs(small - small[..., :1]).max()) <= 2
+
+
+def _shift(values: Tensor, most: int) -> Tensor:
+    padded = torch.nn.functional.pad(values, (most,) * 4, mode="constant", value=0)
+    size, moved = values.shape[-1], torch.empty_like(values)
+    for i, (down, right) in enumerate(torch.randint(0, 2 * most + 1, (len(values), 2)).tolist()):
+        moved[i] = padded[i, :, down : down + size, right : right + size]
+    return moved

@@ -1,0 +1,173 @@
+"""Sentences, in any language."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from polymodal.data.media import Shown, spread
+from polymodal.data.modalities.modality import Modality
+from polymodal.data.table import ColumnSummary
+from polymodal.errors import CellError
+
+PADDING = "[PAD]"
+LONGEST_AUTO_TOKENS = 256
+# Han, kana and hangul: scripts in which a character says as much as a word elsewhere.
+IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+BUCKETS = 256
+
+
+class Text(Modality):
+    """Text of any language as token ids ``(T,)`` int32, by byte-level BPE or a given tokenizer.
+
+    Nothing is ever out of vocabulary: rare words fall apart into bytes. Chinese, Japanese and
+    Korean characters are tokens of their own. A list of strings is read as one text of many lines.
+
+    Args:
+        vocabulary: most tokens to learn from the training part.
+        max_tokens: longer texts are cut (and counted); "auto" takes what 99 % of the texts
+            need, at most 256.
+        lowercase: whether upper and lower case are the same.
+        tokenizer: a tokenizer of the `tokenizers` library as its JSON text, instead of learning
+            one; a pretrained encoder brings its own.
+    """
+
+    name: ClassVar[str] = "text"
+    ragged: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        vocabulary: int = 8000,
+        max_tokens: int | Literal["auto"] = "auto",
+        lowercase: bool = True,
+        tokenizer: str | None = None,
+    ) -> None:
+        self.most = vocabulary
+        self.max_tokens = 0 if max_tokens == "auto" else max_tokens
+        self.lowercase = lowercase
+        self.tokenizer = None if tokenizer is None else Tokenizer.from_str(tokenizer)
+        if self.tokenizer is not None:
+            self.tokenizer.no_padding()
+            self.tokenizer.no_truncation()
+
+    @classmethod
+    def recognise(cls, column: ColumnSummary) -> float:
+        """Strings, or lists of strings, that read like words or sentences."""
+        texts = [_joined(cell) for cell in column.sample if _is_text(cell)]
+        if len(texts) < 0.95 * len(column.sample) or not texts:
+            return 0.0
+        return 0.5 + 0.35 * sum(map(reads_like_text, texts)) / len(texts)
+
+    def fit(self, cells: Sequence[Any]) -> None:
+        """Learn the tokens, and how many a text needs."""
+        texts = [_joined(cell) for cell in cells if _is_text(cell)]
+        if self.tokenizer is None:
+            self.tokenizer = _train(texts, self.most, lowercase=self.lowercase)
+        if not self.max_tokens:
+            encoded = self.tokenizer.encode_batch(spread(texts, 5000))
+            lengths = [len(e.ids) for e in encoded] or [1]
+            usual = 1.5 * float(np.percentile(lengths, 99)) + 2
+            self.max_tokens = int(min(usual, LONGEST_AUTO_TOKENS))
+
+    @property
+    def max_length(self) -> int:
+        """Tokens kept of one text."""
+        return self.max_tokens
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are; id 0 is padding."""
+        assert self.tokenizer is not None, "fit first"
+        return self.tokenizer.get_vocab_size()
+
+    def decode(self, cell: Any) -> np.ndarray:
+        """Token ids ``(T,)`` int32."""
+        assert self.tokenizer is not None, "fit first"
+        if isinstance(cell, dict | bytes | np.ndarray):
+            raise CellError("not a text", type(cell).__name__)
+        text = _joined(cell) if _is_text(cell) else str(cell)
+        ids = self.tokenizer.encode(text).ids
+        if not ids:
+            raise CellError("text without content", repr(text[:40]))
+        return np.asarray(ids, dtype=np.int32)
+
+    def blank(self) -> np.ndarray:
+        """One token of padding."""
+        return np.zeros(1, np.int32)
+
+    def restore(self, array: np.ndarray) -> list[Any]:
+        """Not yet: text as a target."""
+        raise NotImplementedError("text as a target")
+
+    def summarise(self, array: np.ndarray) -> np.ndarray:
+        """How often each token and pair of tokens occurs, hashed into 256 counts (logarithms)."""
+        counts = np.zeros(BUCKETS, np.float32)
+        ids = array.tolist()
+        for gram in [*((i,) for i in ids), *zip(ids, ids[1:], strict=False)]:
+            counts[zlib.crc32(np.asarray(gram, np.int32).tobytes()) % BUCKETS] += 1
+        return np.log1p(counts)
+
+    def show(self, cell: Any) -> Shown:
+        """The text itself."""
+        return Shown("text", _joined(cell) if _is_text(cell) else str(cell))
+
+    def state(self) -> dict[str, Any]:
+        """The tokenizer and the greatest length."""
+        assert self.tokenizer is not None, "fit first"
+        return {"max_tokens": self.max_tokens, "tokenizer": json.loads(self.tokenizer.to_str())}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take back what ``state`` gave."""
+        self.max_tokens = state["max_tokens"]
+        self.tokenizer = Tokenizer.from_str(json.dumps(state["tokenizer"]))
+
+
+def reads_like_text(text: str) -> bool:
+    """Whether a string reads like words: several of them, or three or more ideographs.
+
+    >>> reads_like_text("a red bus"), reads_like_text("老板娘"), reads_like_text("A-17b")
+    (True, True, False)
+    """
+    words = re.findall(r"[^\W\d_]{2,}", text)
+    return len(words) >= 3 or len(re.findall(f"[{IDEOGRAPHS}]", text)) >= 3
+
+
+def _is_text(cell: Any) -> bool:
+    if isinstance(cell, list | tuple):
+        return bool(cell) and all(isinstance(part, str) for part in cell)
+    return isinstance(cell, str)
+
+
+def _joined(cell: str | Sequence[str]) -> str:
+    return cell if isinstance(cell, str) else "\n".join(cell)
+
+
+def _train(texts: Sequence[str], vocabulary: int, *, lowercase: bool) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    steps: list[Any] = [normalizers.NFKC()]
+    if lowercase:
+        steps.append(normalizers.Lowercase())
+    tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Strip()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(f"[{IDEOGRAPHS}]"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=[PADDING],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer

@@ -1,0 +1,292 @@
+"""The schema: each column's modality and role, inferred and open to correction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from polymodal.data.modalities import MODALITIES
+from polymodal.data.table import VIDEO_ENDINGS, ColumnSummary, Table, ending, name_parts
+from polymodal.errors import SchemaError, nearest
+
+Role = Literal["input", "target", "group", "split", "ignored"]
+ROLES: tuple[Role, ...] = ("input", "target", "group", "split", "ignored")
+
+PARTS = {
+    "train": "train", "training": "train", "tr": "train",
+    "validation": "validation", "valid": "validation", "val": "validation",
+    "dev": "validation", "development": "validation",
+    "test": "test", "testing": "test", "holdout": "test", "eval": "test",
+}  # fmt: skip
+SPLIT_NAMES = {"split", "subset", "part", "partition", "fold", "set", "usage", "phase"}
+GROUP_NAMES = {
+    "patient", "subject", "speaker", "person", "user", "customer", "session", "group",
+    "participant", "author", "household", "device",
+}  # fmt: skip
+KEY_NAMES = {"id", "uid", "uuid", "guid", "key", "idx", "index", "row", "rownum", "filename"}
+ADDRESS = re.compile(r"^\s*(https?://|www\.|10\.\d{4,}/)", re.IGNORECASE)
+A_WORD = re.compile(r"[^\W\d_]{2,}")
+MOST_CLASSES = 100
+
+
+@dataclass(frozen=True)
+class ColumnSchema:
+    """What one column is.
+
+    Args:
+        name: the column's name.
+        modality: one of the modalities; "" where it has none that is known.
+        role: what the column is for.
+        reason: why it is ignored, or is a group or split; "" where nothing needs saying.
+        present: rows with a value.
+        missing: rows without one.
+        distinct: distinct values.
+        example: the first of the sampled values, shortened.
+    """
+
+    name: str
+    modality: str
+    role: Role
+    reason: str
+    present: int
+    missing: int
+    distinct: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, in its order."""
+
+    columns: tuple[ColumnSchema, ...]
+
+    def __getitem__(self, name: str) -> ColumnSchema:
+        """The column of a name."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise SchemaError(f"No column {name!r}. {nearest(name, [c.name for c in self.columns])}")
+
+    def named(self, role: Role) -> list[str]:
+        """The columns that have a role."""
+        return [column.name for column in self.columns if column.role == role]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The input columns."""
+        return self.named("input")
+
+    @property
+    def targets(self) -> list[str]:
+        """The target columns."""
+        return self.named("target")
+
+    def with_column(self, column: ColumnSchema) -> Schema:
+        """The same schema with one column replaced."""
+        return Schema(tuple(column if c.name == column.name else c for c in self.columns))
+
+    def ignore(self, name: str, reason: str) -> Schema:
+        """The same schema with a column left out, and why."""
+        return self.with_column(replace(self[name], role="ignored", reason=reason))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Schema:
+        """From what ``to_dict`` gave."""
+        return cls(tuple(ColumnSchema(**column) for column in content["columns"]))
+
+
+def infer_schema(
+    table: Table,
+    targets: Iterable[str] = (),
+    *,
+    inputs: Sequence[str] | None = None,
+    roles: Mapping[str, Role] | None = None,
+    modalities: Mapping[str, str] | None = None,
+) -> Schema:
+    """Infer modality and role of every column.
+
+    Args:
+        table: the table.
+        targets: the columns to predict.
+        inputs: the only input columns, when given.
+        roles: column -> role, where the user knows better.
+        modalities: column -> modality, where the user knows better.
+
+    Raises:
+        SchemaError: an override names an unknown column, role or modality; a target is empty,
+            constant, or of a kind that cannot be predicted yet.
+        TableError: a target or an input is not in the table.
+    """
+    roles, modalities = dict(roles or {}), dict(modalities or {})
+    for name in targets:
+        roles[name] = "target"
+    for name in [*roles, *modalities, *(inputs or ())]:
+        table.column(name)
+    for name, role in roles.items():
+        if role not in ROLES:
+            raise SchemaError(f"Column {name!r}: no role {role!r}. {nearest(role, ROLES)}")
+    columns = []
+    for name in table.names:
+        summary = table.summary(name)
+        role = roles.get(name)
+        if inputs is not None and role is None and name not in _split_like(table, name):
+            role = "input" if name in inputs else None
+            if role is None:
+                columns.append(_describe(summary, "", "ignored", "not among the inputs asked for"))
+                continue
+        columns.append(_infer_column(summary, role, modalities.get(name)))
+    schema = Schema(tuple(columns))
+    splits = schema.named("split")
+    for extra in splits[1:]:
+        schema = schema.ignore(extra, f"{splits[0]!r} is the split already")
+    return schema
+
+
+def _split_like(table: Table, name: str) -> list[str]:
+    return [name] if _is_split(table.summary(name)) else []
+
+
+def _infer_column(summary: ColumnSummary, role: Role | None, modality: str | None) -> ColumnSchema:
+    if modality is not None and modality not in MODALITIES:
+        raise SchemaError(
+            f"Column {summary.name!r}: no modality {modality!r}. {nearest(modality, MODALITIES)}"
+        )
+    if role == "target":
+        return _target(summary, modality)
+    if role in ("split", "group", "ignored"):
+        return _describe(summary, modality or "", role, "as asked")
+    if role is None and modality is None:
+        if _is_split(summary):
+            return _describe(summary, "category", "split", "names the parts of the table")
+        reason = _why_ignored(summary)
+        if reason:
+            return _describe(summary, "", "ignored", reason)
+        if _is_group(summary):
+            reason = "names who or what a row belongs to; not an input"
+            return _describe(summary, "category", "group", reason)
+    found = modality or recognise(summary)
+    if not found:
+        if role == "input":
+            raise SchemaError(
+                f"Column {summary.name!r} is asked for as input, but its modality is not clear. "
+                f"Set columns.{summary.name}.modality to one of: {', '.join(MODALITIES)}."
+            )
+        return _describe(summary, "", "ignored", "of no modality known in this version")
+    return _describe(summary, found, "input", "")
+
+
+def recognise(summary: ColumnSummary) -> str:
+    """The modality a column is most likely of; '' where none fits."""
+    scores = {name: kind.recognise(summary) for name, kind in MODALITIES.items()}
+    best = max(scores, key=lambda name: scores[name])
+    return best if scores[best] >= 0.5 else ""
+
+
+def _target(summary: ColumnSummary, modality: str | None) -> ColumnSchema:
+    name = summary.name
+    if not summary.present:
+        raise SchemaError(f"Target {name!r} is empty in every row: there is nothing to learn.")
+    if summary.distinct < 2:
+        raise SchemaError(
+            f"Target {name!r} holds the same value ({summary.sample[0]!r}) in every row: there "
+            "is nothing to learn. Is it the right column?"
+        )
+    found = modality or recognise(summary)
+    values = list(summary.counts or ())
+    repeated = summary.present / summary.distinct
+    if modality is None and found in ("number", "text", ""):
+        whole = bool(values) and all(
+            isinstance(v, int) or (isinstance(v, float) and v.is_integer()) for v in values
+        )
+        few = summary.distinct <= MOST_CLASSES and repeated >= 3
+        if found == "number" and whole and few and _compact(values):
+            found = "category"
+        elif found != "number" and values and repeated >= 1.5:
+            found = "category"
+    if found not in ("category", "number", "tags"):
+        raise SchemaError(
+            f"Target {name!r} looks like {found or 'nothing known'} with {summary.distinct} "
+            "distinct values; this version predicts categories, tags and numbers. If it is one "
+            f"of these, set columns.{name}.modality."
+        )
+    return _describe(summary, found, "target", "")
+
+
+def _compact(values: Sequence[Any]) -> bool:
+    """Whether whole numbers look like codes of classes (1 to 7), not like amounts."""
+    low, high = min(values), max(values)
+    return bool(high - low < max(2 * len(values), 12))
+
+
+def _is_split(summary: ColumnSummary) -> bool:
+    if not summary.counts or not summary.name.lower() in SPLIT_NAMES:
+        return False
+    return all(str(value).strip().lower() in PARTS for value in summary.counts)
+
+
+def _is_group(summary: ColumnSummary) -> bool:
+    parts = [part for part in name_parts(summary.name) if part not in KEY_NAMES]
+    named = len(parts) == 1 and parts[0] in GROUP_NAMES
+    return named and 2 <= summary.distinct < summary.present
+
+
+def _why_ignored(summary: ColumnSummary) -> str:
+    """Why a column is of no use as input; '' where it may be one."""
+    sample, parts = summary.sample, name_parts(summary.name)
+    if not summary.present:
+        return "empty in every row"
+    if sample and sum(ending(cell) in VIDEO_ENDINGS for cell in sample) > len(sample) / 2:
+        return "video, which this version does not read yet"
+    if summary.distinct == 1 and summary.counts is not None and not summary.missing:
+        return "the same value in every row"
+    strings = [cell for cell in sample if isinstance(cell, str)]
+    whole = bool(sample) and all(isinstance(v, int) and not isinstance(v, bool) for v in sample)
+    unique = summary.counts is not None or summary.distinct > 5000
+    all_differ = unique and summary.distinct == summary.present
+    if strings and sum(bool(ADDRESS.match(cell)) for cell in strings) > len(strings) / 2:
+        return "web addresses or document numbers"
+    few = summary.distinct <= 20 and summary.present >= 5 * summary.distinct
+    is_key = bool(parts) and parts[-1] in KEY_NAMES and (all_differ or (whole and not few))
+    if is_key and not _media(summary):
+        return "a key or row number"
+    if parts and parts[-1] in SPLIT_NAMES and summary.counts:
+        known = sum(str(value).lower() in PARTS for value in summary.counts)
+        if known > len(summary.counts) / 2:
+            return "names the parts of another split"
+    if all_differ and summary.present > 20 and strings and not _media(summary):
+        wordy = sum(bool(A_WORD.search(cell)) for cell in strings) / len(strings)
+        ideographs = sum(len(cell) >= 2 and not cell.isascii() and cell.isalpha() for cell in strings)
+        if wordy < 0.5 and ideographs < len(strings) / 2:
+            return "a different code in every row"
+    if sample and all(isinstance(cell, list | tuple | dict) for cell in sample):
+        return "" if recognise(summary) else "nested values of no modality known in this version"
+    return ""
+
+
+def _media(summary: ColumnSummary) -> bool:
+    return recognise(summary) in ("image", "audio")
+
+
+def _describe(summary: ColumnSummary, modality: str, role: Role, reason: str) -> ColumnSchema:
+    example = ""
+    if summary.sample:
+        cell = summary.sample[0]
+        plain = isinstance(cell, str | int | float | bool | list | Path)
+        example = str(cell) if plain else f"<{type(cell).__name__}>"
+    return ColumnSchema(
+        summary.name,
+        modality,
+        role,
+        reason,
+        summary.present,
+        summary.missing,
+        summary.distinct,
+        example if len(example) <= 60 else example[:57] + "…",
+    )

@@ -1,0 +1,174 @@
+"""Train, validation and test: which row belongs to which part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polymodal.data.schema import PARTS, Schema
+from polymodal.data.table import Table
+from polymodal.errors import SchemaError
+
+FEWEST = 4
+LARGEST_GROUP = 0.34
+
+
+def split_rows(
+    table: Table,
+    schema: Schema,
+    *,
+    validation: float = 0.1,
+    test: float = 0.2,
+    group_by: str | None = None,
+    stratify: bool = True,
+    seed: int = 0,
+) -> np.ndarray:
+    """The part of every row: ``(rows,)`` of "train", "validation", "test".
+
+    A split column is followed; parts it lacks are taken from its training part, except that a
+    table with a validation but no test part gets no test part. Rows that share a picture or a
+    recording, a value of the group column, or of ``group_by`` stay together.
+
+    Args:
+        table: the table.
+        schema: with a split column, or without.
+        validation: share of rows for validation, where no column says.
+        test: share of rows for the test, where no column says.
+        group_by: a column whose equal values must not be torn apart.
+        stratify: keep the shares of the first target's values (or of its quintiles) alike.
+        seed: of the shuffling.
+
+    Raises:
+        SchemaError: a value of the split column is no part's name, or a part would be empty.
+    """
+    if group_by is not None:
+        table.column(group_by)
+    if len(table) < FEWEST:
+        raise SchemaError(f"{len(table)} rows are too few to train, validate and test.")
+    column = schema.named("split")
+    parts = np.full(len(table), "train", dtype="<U10")
+    if column:
+        parts = _read_parts(table, column[0])
+        wanted = {"validation": 0.0 if (parts == "validation").any() else validation}
+        if not (parts == "test").any() and not (parts == "validation").any():
+            wanted["test"] = test
+    else:
+        wanted = {"validation": validation, "test": test}
+    open_rows = np.flatnonzero(parts == "train")
+    groups = together(table, schema, parts, group_by)[open_rows]
+    strata = _strata(table, schema)[open_rows] if stratify else np.zeros(len(open_rows), int)
+    parts[open_rows] = _deal(groups, strata, wanted, np.random.default_rng(seed))
+    for part in ("train", *(name for name, share in wanted.items() if share > 0)):
+        if not (parts == part).any():
+            raise SchemaError(
+                f"The {part} part is empty: {len(table)} rows in {len(set(groups))} groups that "
+                "must stay together are too few. Change split.validation, split.test or "
+                "split.group_by."
+            )
+    return parts
+
+
+def together(
+    table: Table, schema: Schema, parts: np.ndarray, group_by: str | None = None
+) -> np.ndarray:
+    """A number for each row ``(rows,)``, equal for rows that must be in the same part.
+
+    A group column or a shared picture is not followed where a given split does not follow it
+    either, nor where it would tie most rows into one lump; ``group_by`` always is.
+    """
+    groups = np.arange(len(table))
+    if group_by is not None:
+        groups = _joined(groups, _codes(table.cells(group_by)))
+    for name in [*schema.named("group"), *_shared_media(table, schema)]:
+        codes = _codes(table.cells(name))
+        torn = set(codes[parts == "train"]) & set(codes[parts != "train"]) - {-1}
+        joined = _joined(groups, codes)
+        largest = np.bincount(joined[parts == "train"]).max(initial=0)
+        if not torn and largest <= LARGEST_GROUP * (parts == "train").sum():
+            groups = joined
+    return groups
+
+
+def _shared_media(table: Table, schema: Schema) -> list[str]:
+    media = [name for name in schema.inputs if schema[name].modality in ("image", "audio")]
+    return [name for name in media if schema[name].distinct < schema[name].present]
+
+
+def _codes(cells: Sequence[Any]) -> np.ndarray:
+    """A number for each cell, equal where the cells are; -1 where missing."""
+    numbers: dict[Any, int] = {}
+    plain = (str, int, float, bytes, bool)
+    keys = [cell if cell is None or isinstance(cell, plain) else id(cell) for cell in cells]
+    return np.array([-1 if k is None else numbers.setdefault(k, len(numbers)) for k in keys])
+
+
+def _joined(groups: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Groups merged wherever two of their rows have the same code."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    # Groups and codes are the two sides of a graph; what is connected stays together.
+    count = groups.max() + 1
+    known = codes >= 0
+    edges = (groups[known], codes[known] + count)
+    nodes = count + codes.max(initial=-1) + 1
+    graph = coo_array((np.ones(known.sum(), bool), edges), shape=(nodes, nodes))
+    return connected_components(graph, directed=False)[1][groups]
+
+
+def _read_parts(table: Table, column: str) -> np.ndarray:
+    names = []
+    for row, cell in enumerate(table.cells(column)):
+        part = PARTS.get(str(cell).strip().lower())
+        if part is None:
+            raise SchemaError(
+                f"Column {column!r}, row {row}: {cell!r} names no part; use train, validation "
+                f"or test, or set columns.{column}.role=ignored."
+            )
+        names.append(part)
+    parts = np.array(names, dtype="<U10")
+    if not (parts == "train").any():
+        raise SchemaError(f"Column {column!r} leaves no row for training.")
+    return parts
+
+
+def _strata(table: Table, schema: Schema) -> np.ndarray:
+    if not schema.targets:
+        return np.zeros(len(table), int)
+    target = schema.targets[0]
+    cells = table.cells(target)
+    if schema[target].modality == "number":
+        numbers = np.array([np.nan if c is None else float(c) for c in cells])
+        edges = np.nanquantile(numbers, [0.2, 0.4, 0.6, 0.8])
+        return np.digitize(np.nan_to_num(numbers), edges)
+    keys = [str(cell) for cell in cells]
+    return np.unique(keys, return_inverse=True)[1]
+
+
+def _deal(
+    groups: np.ndarray, strata: np.ndarray, wanted: dict[str, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Deal groups out so that each stratum's rows reach the wanted shares."""
+    _, group = np.unique(groups, return_inverse=True)
+    count = group.max() + 1
+    size = np.bincount(group, minlength=count)
+    # A group belongs to the stratum of one of its rows, drawn at random.
+    shuffled = rng.permutation(len(group))
+    stratum = np.empty(count, strata.dtype)
+    stratum[group[shuffled]] = strata[shuffled]
+    part_of = np.full(count, "train", dtype="<U10")
+    debt = dict.fromkeys(wanted, 0.0)
+    for value in np.unique(stratum):
+        members = rng.permutation(np.flatnonzero(stratum == value))
+        for name, share in wanted.items():
+            # What rounding left over in one stratum is made up for in the next.
+            debt[name] += share * size[members].sum()
+            taken = 0
+            while taken < len(members) - 1 and debt[name] >= size[members[taken]] / 2:
+                debt[name] -= size[members[taken]]
+                taken += 1
+            part_of[members[:taken]] = name
+            members = members[taken:]
+    return part_of[group]
