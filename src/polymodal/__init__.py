@@ -1,1 +1,64 @@
-"""polymodal: one table in, a measured and saved model out."""
+"""polymodal: from a table of many kinds of data to a measured, saved model.
+
+The public names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polymodal.batch import Batch, Field
+    from polymodal.data.loader import Columns, Loader
+    from polymodal.data.table import Table
+    from polymodal.errors import PolymodalError
+    from polymodal.experiment import fit
+    from polymodal.inspection import inspect
+    from polymodal.model import MultimodalModel
+    from polymodal.predictor import Predictor
+    from polymodal.recipe import Recipe
+
+    load = Predictor.load
+
+_HOMES = {
+    "Batch": "batch",
+    "Columns": "data.loader",
+    "Field": "batch",
+    "Loader": "data.loader",
+    "MultimodalModel": "model",
+    "PolymodalError": "errors",
+    "Predictor": "predictor",
+    "Recipe": "recipe",
+    "Table": "data.table",
+    "fit": "experiment",
+    "inspect": "inspection",
+}
+
+__all__ = [
+    "Batch",
+    "Columns",
+    "Field",
+    "Loader",
+    "MultimodalModel",
+    "PolymodalError",
+    "Predictor",
+    "Recipe",
+    "Table",
+    "fit",
+    "inspect",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "load":
+        value = __getattr__("Predictor").load
+    elif name in _HOMES:
+        value = getattr(import_module(f"polymodal.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'polymodal' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

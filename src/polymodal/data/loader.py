@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -70,22 +70,25 @@ class Loader:
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, without the first ``skip``."""
         order = self._training_order(number) if self.training else self._plain_order()
-        for rows in order[skip:]:
-            yield self.batch(rows)
+        for place, rows in enumerate(order[skip:], start=skip):
+            yield self.batch(rows, chance=(self.seed, number, place) if self.training else None)
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches of epoch 0."""
         return self.epoch(0)
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """The batch of these rows."""
-        inputs = {}
-        for name, modality in self.columns.inputs.items():
-            field = gather(self.pack.stores[name], modality, rows, share=self.share)
-            if self.training:
-                augmented = modality.augment(field.values)
-                field = Field(augmented, field.present, field.mask, field.index)
-            inputs[name] = field
+    def batch(self, rows: np.ndarray, *, chance: tuple[int, int, int] | None = None) -> Batch:
+        """The batch of these rows, augmented by this chance if there is one."""
+        inputs = {
+            name: gather(self.pack.stores[name], modality, rows, share=self.share)
+            for name, modality in self.columns.inputs.items()
+        }
+        if chance is not None:
+            seed = int(np.random.SeedSequence(chance).generate_state(1)[0])
+            generator = torch.Generator().manual_seed(seed)
+            for name, modality in self.columns.inputs.items():
+                values = modality.augment(inputs[name].values, generator)
+                inputs[name] = replace(inputs[name], values=values)
         targets = {
             name: gather(self.pack.stores[name], modality, rows, share=False)
             for name, modality in self.columns.targets.items()

@@ -176,6 +176,11 @@ class Table:
         }
         return Table(columns, folder=self.folder, source=self.source)
 
+    def slice(self, start: int, stop: int) -> Table:
+        """The table of the rows from ``start`` up to, not including, ``stop``."""
+        columns = {name: column[start:stop] for name, column in self.columns.items()}
+        return Table(columns, folder=self.folder, source=self.source)
+
     def media(self, cell: Any) -> Any:
         """A media cell with its path made absolute; bytes and objects as they are."""
         if isinstance(cell, Mapping) and {"bytes", "path"} & set(cell):

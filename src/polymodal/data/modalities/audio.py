@@ -144,16 +144,19 @@ class Audio(Modality):
         self.rate, self.mels, self.form = state["rate"], state["mels"], state["form"]
         self.max_seconds, self.mean, self.std = state["max_seconds"], state["mean"], state["std"]
 
-    def augment(self, values: Tensor) -> Tensor:
+    def augment(self, values: Tensor, generator: torch.Generator) -> Tensor:
         """Blank one band of frequencies and one stretch of time of each ``(U, T, mels)``."""
         if self.variation == "none" or self.form != "log_mel":
             return values
         values = values.clone()
         frames, bands = values.shape[1:]
+
+        def draw(below: int) -> int:
+            return int(torch.randint(0, below, (), generator=generator))
+
         for sound in values:
-            high, wide = (int(torch.randint(0, max(n // 6, 1) + 1, ())) for n in (bands, frames))
-            low = int(torch.randint(0, bands - high + 1, ()))
-            start = int(torch.randint(0, frames - wide + 1, ()))
+            high, wide = draw(max(bands // 6, 1) + 1), draw(max(frames // 6, 1) + 1)
+            low, start = draw(bands - high + 1), draw(frames - wide + 1)
             sound[:, low : low + high] = self.mean
             sound[start : start + wide] = self.mean
         return values

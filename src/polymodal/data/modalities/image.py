@@ -117,20 +117,27 @@ class Image(Modality):
         return Shown("image", file.getvalue(), note)
 
     def state(self) -> dict[str, Any]:
-        """Size, channels, mean and deviation."""
-        return {"size": self.size, "channels": self.channels, "mean": self.mean, "std": self.std}
+        """Size, channels, way of resizing, mean and deviation."""
+        return {
+            "size": self.size,
+            "channels": self.channels,
+            "resize": self.resize,
+            "mean": self.mean,
+            "std": self.std,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` gave."""
         self.size, self.channels = state["size"], state["channels"]
+        self.resize = state["resize"]
         self.mean, self.std = state["mean"], state["std"]
 
-    def augment(self, values: Tensor) -> Tensor:
+    def augment(self, values: Tensor, generator: torch.Generator) -> Tensor:
         """Shift and flip each picture ``(U, C, H, W)`` by its own random amount."""
         if "shift" in self.variation:
-            values = _shift(values, max(1, self.size // 12))
+            values = _shift(values, max(1, self.size // 12), generator)
         if "flip" in self.variation:
-            flipped = torch.rand(len(values)) < 0.5
+            flipped = torch.rand(len(values), generator=generator) < 0.5
             values = torch.where(flipped[:, None, None, None], values.flip(-1), values)
         return values
 
@@ -224,9 +231,10 @@ def _is_grey(picture: Pillow.Image) -> bool:
     return int(np.abs(small - small[..., :1]).max()) <= 2
 
 
-def _shift(values: Tensor, most: int) -> Tensor:
+def _shift(values: Tensor, most: int, generator: torch.Generator) -> Tensor:
     padded = torch.nn.functional.pad(values, (most,) * 4, mode="constant", value=0)
     size, moved = values.shape[-1], torch.empty_like(values)
-    for i, (down, right) in enumerate(torch.randint(0, 2 * most + 1, (len(values), 2)).tolist()):
+    shifts = torch.randint(0, 2 * most + 1, (len(values), 2), generator=generator)
+    for i, (down, right) in enumerate(shifts.tolist()):
         moved[i] = padded[i, :, down : down + size, right : right + size]
     return moved

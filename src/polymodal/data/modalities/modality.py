@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
+from torch import Generator, Tensor
 
 from polymodal.data.media import Shown
 from polymodal.data.table import ColumnSummary
@@ -81,6 +81,6 @@ class Modality(ABC):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` gave."""
 
-    def augment(self, values: Tensor) -> Tensor:
+    def augment(self, values: Tensor, generator: Generator) -> Tensor:
         """A random variation of a training batch ``(U, …)``; the same values by default."""
         return values

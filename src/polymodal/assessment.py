@@ -1,0 +1,258 @@
+"""What a trained model is worth: scores beside baselines, ablation, mistakes, a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from polymodal.data.dataset import Dataset
+from polymodal.data.loader import Columns, Loader
+from polymodal.data.modalities import Modality
+from polymodal.data.pack import Pack
+from polymodal.errors import CellError
+from polymodal.evaluation import (
+    Evaluation,
+    Example,
+    Outcome,
+    Score,
+    TargetScores,
+    Verdict,
+    boosted_trees,
+    evaluate,
+    mean,
+    most_frequent,
+    verdict,
+)
+from polymodal.evaluation.ablation import subsets
+from polymodal.evaluation.features import table_features
+from polymodal.evaluation.prediction import outcomes, predict_batches
+from polymodal.model import MultimodalModel
+from polymodal.recipe import Recipe
+
+BATCH = 256
+MOST_TREE_ROWS = 10_000
+MOST_ABLATION_ROWS = 10_000
+SIMPLE = ("number", "category", "tags")
+
+Train = Callable[[Sequence[str]], MultimodalModel]
+"""Trains a model on some of the input columns alone."""
+
+
+@dataclass
+class Assessment:
+    """What was measured on the test part.
+
+    Args:
+        outcomes: target -> what the model said.
+        evaluation: its scores.
+        baselines: target -> name -> scores of other ways of answering.
+        verdicts: target -> how the model compares with the best of them.
+        subsets: target -> sets of input columns left visible, with the headline score of each.
+        examples: target -> "worst" or "surest_right" -> rows as a person wants to see them.
+    """
+
+    outcomes: dict[str, Outcome]
+    evaluation: Evaluation
+    baselines: dict[str, dict[str, TargetScores]] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    subsets: dict[str, list[tuple[tuple[str, ...], Score]]] = field(default_factory=dict)
+    examples: dict[str, dict[str, list[Example]]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``metrics.json`` holds it."""
+
+        def score(value: Score) -> dict[str, float | None]:
+            return {k: v if np.isfinite(v) else None for k, v in value._asdict().items()}
+
+        return {
+            "test": self.evaluation.to_dict(),
+            "rows": self.evaluation.rows,
+            "baselines": {
+                target: {
+                    name: Evaluation({target: scores}, 0).to_dict()[target]
+                    for name, scores in named.items()
+                }
+                for target, named in self.baselines.items()
+            },
+            "subsets": {
+                target: [{"inputs": list(names), **score(value)} for names, value in found]
+                for target, found in self.subsets.items()
+            },
+            "verdicts": {
+                target: {"kind": said.kind, "best_other": said.name, "text": said.sentence("en")}
+                for target, said in self.verdicts.items()
+            },
+        }
+
+
+class Assessor:
+    """Assesses models on the test part of one data set.
+
+    Args:
+        dataset: the table with its parts.
+        pack: its decoded columns.
+        modalities: column -> fitted modality.
+        recipe: says what to measure.
+    """
+
+    def __init__(
+        self, dataset: Dataset, pack: Pack, modalities: Mapping[str, Modality], *, recipe: Recipe
+    ) -> None:
+        self.dataset, self.pack, self.modalities = dataset, pack, modalities
+        self.recipe, self.options = recipe, recipe.evaluation
+        schema = dataset.schema
+        self.inputs = {name: modalities[name] for name in schema.inputs}
+        self.targets = {name: modalities[name] for name in schema.targets}
+        self.train, self.test = dataset.rows("train"), dataset.rows("test")
+
+    def assess(
+        self, model: MultimodalModel, *, train: Train, tell: Callable[[str], None]
+    ) -> Assessment:
+        """Everything the recipe asks for.
+
+        Args:
+            model: the trained network.
+            train: trains a network on some of the inputs alone.
+            tell: is told what is being done.
+        """
+        tell("scoring the test part")
+        found = self.outcomes(model, self.test)
+        scores = {name: self._scores(outcome) for name, outcome in found.items()}
+        result = Assessment(found, Evaluation(scores, len(self.test)))
+        rivals = {name: self._constant(outcome) for name, outcome in found.items()}
+        if self.options.trees:
+            tell("baseline: boosted trees")
+            for name, outcome in found.items():
+                rivals[name] |= self._trees(outcome)
+        if len(model.branches) > 1 and self.options.single_modalities == "trained":
+            for branch in model.branches:
+                tell(f"baseline: {branch} alone")
+                alone = self.outcomes(train(model.columns[branch]), self.test)
+                for name, outcome in alone.items():
+                    rivals[name][branch] = outcome
+        if self.options.subsets and len(self.inputs) > 1:
+            tell("ablation: the score with inputs hidden")
+            result.subsets = self._subsets(model)
+        for name, outcome in found.items():
+            result.baselines[name] = {n: self._scores(o) for n, o in rivals[name].items()}
+            result.verdicts[name] = verdict(
+                outcome,
+                rivals[name],
+                subsets=result.subsets.get(name, ()),
+                resamples=self.options.resamples,
+                seed=self.recipe.seed,
+            )
+            result.examples[name] = self._examples(outcome)
+        return result
+
+    def outcomes(
+        self, model: MultimodalModel, rows: np.ndarray, without: Sequence[str] = ()
+    ) -> dict[str, Outcome]:
+        """What a model says about some rows, beside the truth."""
+        names = [name for columns in model.columns.values() for name in columns]
+        columns = Columns({name: self.inputs[name] for name in names}, {})
+        loader = Loader(self.pack, columns, rows=rows, batch_size=BATCH)
+        device = next(model.parameters()).device
+        order, said, _ = predict_batches(model, loader, device=device, without=without)
+        back = np.argsort(order)
+        said = {name: prediction[back] for name, prediction in said.items()}
+        return outcomes(model, said, order[back], self.pack, self.modalities)
+
+    def _scores(self, outcome: Outcome) -> TargetScores:
+        return evaluate(outcome, resamples=self.options.resamples, seed=self.recipe.seed)
+
+    def _truth(self, target: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows that have the target, and its values there."""
+        store = self.pack.stores[target]
+        kept = rows[store.index[rows] >= 0]
+        truth = np.asarray(store.values[store.index[kept]])
+        return kept, truth.astype(bool) if truth.ndim > 1 else truth
+
+    def _constant(self, outcome: Outcome) -> dict[str, Outcome]:
+        _, truth = self._truth(outcome.target, self.train)
+        if outcome.task == "regression":
+            return {"mean": mean(truth.astype(np.float64), outcome)}
+        return {"most_frequent": most_frequent(truth, outcome)}
+
+    def _trees(self, outcome: Outcome) -> dict[str, Outcome]:
+        rows, truth = self._truth(outcome.target, self.train)
+        if len(rows) > MOST_TREE_ROWS:
+            kept = np.random.default_rng(self.recipe.seed).permutation(len(rows))[:MOST_TREE_ROWS]
+            rows, truth = rows[kept], truth[kept]
+        if outcome.task == "regression":
+            truth = truth.astype(np.float64)
+        train = table_features(self.pack, self.inputs, rows)
+        test = table_features(self.pack, self.inputs, outcome.rows)
+        simple = [name for name, m in self.inputs.items() if m.name in SIMPLE]
+        groups = {"boosted_trees": list(self.inputs)}
+        if simple and len(simple) < len(self.inputs):
+            groups["boosted_trees_tabular"] = simple
+        return {
+            name: boosted_trees(
+                np.concatenate([train[c] for c in columns], axis=1),
+                truth,
+                np.concatenate([test[c] for c in columns], axis=1),
+                outcome,
+                seed=self.recipe.seed,
+            )
+            for name, columns in groups.items()
+        }
+
+    def _subsets(
+        self, model: MultimodalModel
+    ) -> dict[str, list[tuple[tuple[str, ...], Score]]]:
+        rows = self.test
+        if len(rows) > MOST_ABLATION_ROWS:
+            rows = np.random.default_rng(self.recipe.seed).choice(
+                rows, MOST_ABLATION_ROWS, replace=False
+            )
+        found: dict[str, list[tuple[tuple[str, ...], Score]]] = {}
+        for names in subsets(list(self.inputs)):
+            hidden = [name for name in self.inputs if name not in names]
+            for target, outcome in self.outcomes(model, rows, without=hidden).items():
+                found.setdefault(target, []).append((names, self._scores(outcome).headline))
+        return found
+
+    def _examples(self, outcome: Outcome) -> dict[str, list[Example]]:
+        half = (self.options.examples + 1) // 2
+        chosen = {"worst": outcome.worst(self.options.examples)}
+        chosen["surest_right"] = outcome.surest_right(half)
+        return {
+            kind: [self._example(outcome, int(place)) for place in places]
+            for kind, places in chosen.items()
+        }
+
+    def _example(self, outcome: Outcome, place: int) -> Example:
+        row = int(outcome.rows[place])
+        cells = []
+        for name, modality in self.inputs.items():
+            cell = self.dataset.table.cells(name, [row])[0]
+            shown = None
+            if cell is not None:
+                try:
+                    shown = modality.show(self.dataset.table.media(cell) if modality.media else cell)
+                except CellError:
+                    shown = None  # broken, and reported as a finding
+            cells.append((name, shown))
+        shares = outcome.probabilities
+        sure = None
+        if shares is not None and outcome.task == "classification":
+            sure = float(shares[place].max())
+        return Example(
+            row,
+            _say(outcome, outcome.truth[place]),
+            _say(outcome, outcome.answer[place]),
+            sure,
+            cells,
+        )
+
+
+def _say(outcome: Outcome, value: Any) -> str:
+    if outcome.task == "classification":
+        return outcome.labels[int(value)]
+    if outcome.task == "tagging":
+        return ", ".join(outcome.labels[i] for i in np.flatnonzero(value)) or "–"
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"

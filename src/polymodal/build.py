@@ -1,0 +1,194 @@
+"""From schema and recipe to modalities and network: the one place where the two meet."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from polymodal.data.modalities import (
+    MODALITIES,
+    Audio,
+    Category,
+    Image,
+    Modality,
+    Number,
+    Tags,
+    Text,
+)
+from polymodal.data.schema import Schema
+from polymodal.encoders import ENCODERS, TABLE_ENCODERS
+from polymodal.encoders.encoder import Encoder, TableEncoder
+from polymodal.fusion import FUSIONS
+from polymodal.heads import HEADS
+from polymodal.heads.head import Head
+from polymodal.model import MultimodalModel
+from polymodal.recipe import NamedPart, Recipe
+
+TABULAR = "tabular"
+SMALL_PICTURE = 64
+ENCODER_OF = {"text": "text_rnn", "audio": "cnn", "number": "number", "category": "category", "tags": "tags"}
+HEAD_OF = {"category": "classification", "tags": "tagging", "number": "regression"}
+
+
+def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
+    """A modality, not yet fitted, for every input and target column.
+
+    A pretrained encoder's own preprocessing is used, unless the recipe says otherwise.
+
+    Raises:
+        RecipeError: an option is unknown or wrong.
+        SchemaError: a column of the recipe is not in the schema.
+    """
+    for name in recipe.columns:
+        schema[name]
+    modalities = {}
+    for name in [*schema.inputs, *schema.targets]:
+        column = recipe.column(name)
+        part = column.modality or NamedPart(name=schema[name].modality)
+        options = dict(part.options)
+        if column.encoder is not None:
+            cls = ENCODERS[part.name][column.encoder.name]
+            if hasattr(cls, "preprocessing"):
+                options = cls.preprocessing(column.encoder.options["model"]) | options
+        if part.name == "image":
+            options.setdefault("max_pixels", recipe.data.max_pixels)
+        modalities[name] = NamedPart(name=part.name, **options).build(MODALITIES)
+    return modalities
+
+
+def load_modalities(
+    recipe: Recipe, schema: Schema, states: Mapping[str, dict[str, Any]]
+) -> dict[str, Modality]:
+    """The modalities of a saved run.
+
+    Args:
+        recipe: the effective recipe, which names every column's modality.
+        schema: as saved.
+        states: column -> what its modality had learned.
+    """
+    modalities = {}
+    for name in [*schema.inputs, *schema.targets]:
+        part = recipe.column(name).modality
+        assert part is not None, "an effective recipe names every modality"
+        modalities[name] = part.build(MODALITIES)
+        modalities[name].load_state(states[name])
+    return modalities
+
+
+def build_model(
+    recipe: Recipe, schema: Schema, modalities: Mapping[str, Modality], **encoder_options: Any
+) -> MultimodalModel:
+    """The network for fitted modalities.
+
+    Number, category and tags columns form one branch; every other input is a branch of its own.
+
+    Args:
+        recipe: which encoders, fusion and heads.
+        schema: which columns are inputs and targets.
+        modalities: column -> fitted modality.
+        encoder_options: arguments for every encoder that takes them.
+    """
+    encoders: dict[str, Encoder | TableEncoder] = {}
+    features: dict[str, Encoder] = {}
+    for name in schema.inputs:
+        modality = modalities[name]
+        part = recipe.column(name).encoder or default_encoder(modality)
+        cls = ENCODERS[modality.name][part.name]
+        facts = _accepted(cls, {**_facts(modality), **encoder_options})
+        encoder = part.build(ENCODERS[modality.name], **facts)
+        if modality.media or modality.ragged:
+            encoders[name] = encoder
+        else:
+            features[name] = encoder
+    if features:
+        encoders[tabular_branch(schema)] = recipe.tabular.build(TABLE_ENCODERS, features=features)
+    widths = {name: encoder.width for name, encoder in encoders.items()}
+    fusion = recipe.fusion.build(FUSIONS, widths=widths)
+    heads = {
+        name: _head(recipe, name, modalities[name], fusion.width) for name in schema.targets
+    }
+    return MultimodalModel(
+        encoders,
+        fusion,
+        heads,
+        modality_dropout=recipe.train.modality_dropout if len(encoders) > 1 else 0.0,
+        loss_weights=recipe.train.loss_weights,
+    )
+
+
+def default_encoder(modality: Modality) -> NamedPart:
+    """The encoder a column gets when the recipe names none."""
+    if isinstance(modality, Image):
+        small = modality.size <= SMALL_PICTURE
+        return NamedPart(name="cnn" if small else "resnet")
+    return NamedPart(name=ENCODER_OF[modality.name])
+
+
+def tabular_branch(schema: Schema) -> str:
+    """The name of the branch of numbers, categories and tags."""
+    return TABULAR if TABULAR not in schema.inputs else f"{TABULAR} columns"
+
+
+def effective(
+    recipe: Recipe, schema: Schema, modalities: Mapping[str, Modality] | None = None
+) -> Recipe:
+    """The recipe with every column's role, modality, encoder and head written out.
+
+    Args:
+        recipe: as the user gave it.
+        schema: as inferred.
+        modalities: fitted, to know which encoder a picture of their size gets; without them the
+            encoders of pictures are left open.
+    """
+    columns = {}
+    for column in schema.columns:
+        asked = recipe.column(column.name)
+        changes: dict[str, Any] = {"role": column.role}
+        if column.role in ("input", "target"):
+            changes["modality"] = asked.modality or NamedPart(name=column.modality)
+        if column.role == "input":
+            known = modalities and column.name in modalities
+            part = asked.encoder
+            if part is None and known:
+                part = default_encoder(modalities[column.name])  # type: ignore[index]
+            elif part is None and column.modality in ENCODER_OF:
+                part = NamedPart(name=ENCODER_OF[column.modality])
+            changes["encoder"] = part
+        if column.role == "target":
+            changes["head"] = asked.head or NamedPart(name=HEAD_OF[column.modality])
+        columns[column.name] = asked.model_copy(update=changes)
+    return recipe.model_copy(update={"columns": columns, "targets": schema.targets}).complete()
+
+
+def _head(recipe: Recipe, name: str, modality: Modality, width: int) -> Head:
+    part = recipe.column(name).head or NamedPart(name=HEAD_OF[modality.name])
+    return part.build(HEADS, width=width, **_accepted(HEADS[part.name], _facts(modality)))
+
+
+def _facts(modality: Modality) -> dict[str, Any]:
+    """What a fitted modality knows that encoders and heads are built with."""
+    match modality:
+        case Image():
+            return {
+                "channels": modality.channels,
+                "size": modality.size,
+                "mean": modality.mean,
+                "std": modality.std,
+            }
+        case Text():
+            return {"vocabulary": modality.vocabulary}
+        case Audio():
+            return {"mels": modality.mels, "mean": modality.mean, "std": modality.std,
+                    "rate": modality.rate}
+        case Number():
+            return {"center": modality.center, "scale": modality.scale, "log": modality.log}
+        case Category() | Tags():
+            return {"classes": len(modality.labels), "labels": len(modality.labels)}
+    raise AssertionError(f"no facts of {modality.name}")
+
+
+def _accepted(cls: type, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Those facts that a class's constructor takes."""
+    parameters = inspect.signature(cls).parameters
+    return {name: value for name, value in facts.items() if name in parameters}

@@ -1,0 +1,50 @@
+"""The command line: thin commands over the Python interface."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from polymodal.cli.evaluate import evaluate
+from polymodal.cli.inspect import inspect
+from polymodal.cli.predict import predict
+from polymodal.cli.recipe import recipe
+from polymodal.cli.train import train
+from polymodal.errors import PolymodalError
+
+app = typer.Typer(
+    name="polymodal",
+    help="From a table of images, text, audio, numbers and categories to a measured, saved model.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+for command in (inspect, train, evaluate, predict, recipe):
+    app.command(no_args_is_help=True)(command)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    """From a table of images, text, audio, numbers and categories to a measured, saved model."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(installed("polymodal"))
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; exit with 0 when it worked, 1 on an error, 2 on wrong usage."""
+    try:
+        app()
+    except PolymodalError as error:
+        from rich.console import Console
+        from rich.text import Text
+
+        message = Text.assemble(("error: ", "bold red"), str(error))
+        Console(stderr=True, highlight=False).print(message, soft_wrap=True)
+        sys.exit(1)

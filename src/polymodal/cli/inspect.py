@@ -1,0 +1,60 @@
+"""``polymodal inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    table: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, Parquet, glob or folder.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Show what a table holds, what is wrong with it, and what would be trained.
+
+    Examples:
+
+        polymodal inspect data.csv
+
+        polymodal inspect photos/ --target label
+    """
+    from rich.console import Console
+
+    from polymodal.cli.show import show_findings, show_schema
+    from polymodal.inspection import inspect as look
+    from polymodal.recipe import Recipe
+
+    chosen = Recipe.load(recipe).override(set_ or [])
+    found = look(table, target or None, recipe=chosen)
+    if json_:
+        import json
+
+        print(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
+        return
+    console = Console()
+    show_schema(console, found.schema, found.rows)
+    show_findings(console, found.findings)
+    if found.recipe is None:
+        console.print("Name a column to predict with --target to see what would be trained.")
+        return
+    console.print("What would be trained:", style="bold")
+    for name, column in found.recipe.columns.items():
+        part = column.encoder or column.head
+        if part is not None and column.role in ("input", "target"):
+            arrow = "→" if column.role == "input" else "←"
+            console.print(f"  {name} {arrow} {part.name}", highlight=False)
+    train = found.recipe.train
+    console.print(
+        f"  fusion: {found.recipe.fusion.name}; {train.epochs} epochs of batches of "
+        f"{train.batch_size}, {train.optimizer} at {train.learning_rate:g}",
+        highlight=False,
+    )

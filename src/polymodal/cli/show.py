@@ -1,0 +1,105 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from polymodal.assessment import Assessment
+    from polymodal.data.cleaning import Finding
+    from polymodal.data.schema import Schema
+    from polymodal.evaluation import Language
+
+COLOURS = {"input": "green", "target": "bold magenta", "ignored": "dim", "split": "cyan",
+           "group": "cyan"}  # fmt: skip
+SEVERITY = {"error": "red", "warning": "yellow", "note": "dim"}
+MOST_FINDINGS = 20
+
+
+def show_schema(console: Console, schema: Schema, rows: Mapping[str, int]) -> None:
+    """The columns as they are understood."""
+    parts = ", ".join(f"{part} {count:,}" for part, count in rows.items())
+    table = Table(title=f"Schema · rows: {parts}", title_justify="left")
+    for name in ("column", "modality", "role"):
+        table.add_column(name)
+    for name in ("present", "missing", "distinct"):
+        table.add_column(name, justify="right")
+    table.add_column("example / reason", overflow="ellipsis", no_wrap=True, max_width=50)
+    for column in schema.columns:
+        table.add_row(
+            column.name,
+            column.modality,
+            column.role,
+            f"{column.present:,}",
+            f"{column.missing:,}" if column.missing else "",
+            f"{column.distinct:,}",
+            column.reason or column.example.replace("\n", " "),
+            style=COLOURS[column.role] if column.role != "input" else None,
+        )
+    console.print(table)
+
+
+def show_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """What a person should know about the data."""
+    if not findings:
+        console.print("Findings: none.")
+        return
+    table = Table(title=f"Findings ({len(findings)})", title_justify="left")
+    for name in ("severity", "column", "rows", "what was found", "what is done"):
+        table.add_column(name, justify="right" if name == "rows" else "left")
+    for finding in findings[:MOST_FINDINGS]:
+        first = ", ".join(map(str, finding.rows[:3])) + ("…" if finding.count > 3 else "")
+        table.add_row(
+            f"[{SEVERITY[finding.severity]}]{finding.severity}",
+            finding.column or "–",
+            f"{finding.count:,}" + (f"\n({first})" if first else ""),
+            finding.what,
+            finding.remedy,
+        )
+    console.print(table)
+    if len(findings) > MOST_FINDINGS:
+        console.print(f"… and {len(findings) - MOST_FINDINGS} more.")
+
+
+def show_model(console: Console, parts: Sequence[tuple[str, int]]) -> None:
+    """The network's parts with their parameters."""
+    table = Table(title="Model", title_justify="left")
+    table.add_column("part")
+    table.add_column("parameters", justify="right")
+    for name, count in parts:
+        table.add_row(name, f"{count:,}")
+    table.add_section()
+    table.add_row("all", f"{sum(count for _, count in parts):,}", style="bold")
+    console.print(table)
+
+
+def show_assessment(console: Console, found: Assessment, language: Language) -> None:
+    """Scores, baselines and the verdict."""
+    from polymodal.evaluation.language import model_name, number
+    from polymodal.evaluation.metrics import LABELS
+    from polymodal.evaluation.scores import span
+
+    console.print(found.evaluation.table(language))
+    for target, named in found.baselines.items():
+        metric = found.evaluation[target].metric
+        table = Table(title=f"{target}: beside others", title_justify="left")
+        table.add_column("way of answering")
+        table.add_column(LABELS[metric][language], justify="right")
+        table.add_column("95 %", justify="right")
+        rows = {"fused": found.evaluation[target], **named}
+        for name, scores in sorted(rows.items(), key=lambda row: -row[1].headline.value):
+            style = "bold" if name == "fused" else None
+            shown = model_name(name, language)
+            if name not in ("fused",) and shown == name:
+                shown = model_name("only", language).format(columns=name)
+            table.add_row(shown, number(scores.headline.value), span(scores.headline), style=style)
+        console.print(table)
+        if target in found.verdicts:
+            colour = {"better": "green", "same": "yellow", "worse": "red"}
+            kind = found.verdicts[target].kind
+            sentence = found.verdicts[target].sentence(language)
+            console.print(sentence, style=colour.get(kind, ""), highlight=False)

@@ -1,0 +1,106 @@
+"""``polymodal train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    table: Annotated[
+        str | None, typer.Argument(help="A table, or a recipe (YAML) that names one.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", help="Column to predict from; repeatable. Default: all."),
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
+    ] = None,
+    validation: Annotated[str | None, typer.Option(help="A table of its own.")] = None,
+    test: Annotated[str | None, typer.Option(help="A table of its own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run directory. Default: runs/NAME.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the training that --out holds.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that --out holds.")
+    ] = False,
+    language: Annotated[
+        str | None, typer.Option(help="Of the report and the scores: en or zh.")
+    ] = None,
+) -> None:
+    """Train a model, measure it on rows it has not seen, and write a report.
+
+    Examples:
+
+        polymodal train data.csv --target label
+
+        polymodal train data.csv -t price --set train.epochs=5 --set columns.photo.encoder=resnet
+
+        polymodal train recipe.yaml --out runs/mine
+
+        polymodal train --resume --out runs/mine
+    """
+    from rich.console import Console
+
+    from polymodal.cli.show import show_assessment, show_findings, show_model, show_schema
+    from polymodal.errors import RecipeError
+    from polymodal.experiment import REPORT, Experiment, chosen_recipe, parts_of
+    from polymodal.recipe import Recipe
+    from polymodal.run_directory import RECIPE
+    from polymodal.training import RichProgress
+
+    if table is not None and table.lower().endswith((".yaml", ".yml")):
+        if recipe is not None:
+            raise RecipeError(f"Two recipes: {table} and {recipe}. Name one.")
+        table, recipe = None, Path(table)
+    if resume and out is None:
+        raise RecipeError("--resume continues the training in a directory: name it with --out.")
+    if resume and recipe is None and out is not None and (out / RECIPE).exists():
+        recipe = out / RECIPE
+    chosen = Recipe.load(recipe)
+    if language is not None:
+        set_ = [*(set_ or []), f"evaluation.language={language}"]
+    chosen = chosen_recipe(chosen.override(set_ or []), target, inputs)
+    if table is not None:
+        path = table if any(letter in table for letter in "*?[") else str(Path(table).absolute())
+        chosen = chosen.model_copy(update={"table": path})
+    console = Console()
+    experiment = Experiment(
+        None,
+        chosen,
+        out=out or _free_directory(chosen.table),
+        validation=validation,
+        test=test,
+        resume=resume,
+        overwrite=overwrite,
+        progress=RichProgress(console),
+        tell=lambda line: console.print(line, style="dim", highlight=False),
+    )
+    dataset = experiment.prepare()
+    rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
+    show_schema(console, dataset.schema, rows)
+    model = experiment.build()
+    show_findings(console, dataset.findings)
+    show_model(console, parts_of(model))
+    experiment.train()
+    assessment = experiment.assess()
+    experiment.save()
+    show_assessment(console, assessment, experiment.recipe.evaluation.language)
+    console.print(f"Report: {experiment.directory / REPORT}", style="bold", soft_wrap=True)
+
+
+def _free_directory(table: object) -> Path:
+    """``runs/NAME``, with a number behind it where that is taken."""
+    first = table[0] if isinstance(table, list) and table else table
+    path = Path(str(first or "run"))
+    stem = path.parent.name if path.stem in ("data", "*") and path.parent.name else path.stem
+    names = (Path("runs") / (stem if n == 1 else f"{stem}-{n}") for n in range(1, 10_000))
+    return next(path for path in names if not path.exists())

@@ -1,0 +1,88 @@
+"""A small plain convolutional network for small pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from polymodal.batch import Field, Tokens
+from polymodal.encoders.encoder import Encoder
+from polymodal.encoders.pixels import PixelNormalisation
+
+GRID = 4
+"""Largest side of the grid of tokens that pictures are reduced to."""
+GROWTH = (1, 2, 4, 6, 8)
+"""Channels of the layers, in multiples of those of the first."""
+LEAST_DEPTH = 3
+"""Fewest layers after the first, however small the picture."""
+
+
+class Cnn(Encoder):
+    """3×3 convolutions with batch normalisation, halving the picture to a grid of at most 4×4.
+
+    The first layer keeps the full size with few channels: small shapes are told apart in half
+    the epochs of a network that halves at once. Each later layer has a stride in place of
+    pooling, for a convolution before the halving made a step 2 to 3 times as slow on a CPU.
+
+    The pooled vector is made of the mean and the maximum over the grid. Against a linear map of
+    the whole grid it learned shapes at any place much faster (easy_vqa: 0.990 against 0.891
+    after 5 epochs) and digits and hand signs as well (0.980 and 0.953 against 0.970 and 0.923).
+
+    *When to choose it*: pictures up to about 64 pixels, training from scratch, a CPU. Larger or
+    more varied pictures want :class:`ResNet`, or a pretrained network.
+
+    Args:
+        channels: colour channels of a picture.
+        size: height and width of a picture in pixels.
+        mean: mean of each channel on a scale of 0 to 1.
+        std: standard deviation of each channel on a scale of 0 to 1.
+        width: size of the tokens and of the pooled vector.
+        base: channels of the first layer; later layers have more, up to eight times as many.
+        dropout: chance of dropping a feature before the last layer in training.
+
+    Example:
+        >>> pictures = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+        >>> tokens = Cnn(channels=3, size=64)(Field(pictures, present=torch.ones(2).bool()))
+        >>> tokens.x.shape, tokens.pooled.shape
+        (torch.Size([2, 16, 128]), torch.Size([2, 128]))
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        *,
+        width: int = 128,
+        base: int = 16,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.normalise = PixelNormalisation(channels, mean, std)
+        halvings = max(0, math.ceil(math.log2(size / GRID)))
+        layers, inputs = nn.Sequential(), channels
+        for i in range(1 + max(halvings, LEAST_DEPTH)):
+            outputs = base * GROWTH[min(i, len(GROWTH) - 1)]
+            stride = 2 if 1 <= i <= halvings else 1
+            layers += nn.Sequential(
+                nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            )
+            inputs = outputs
+        self.layers = layers
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(inputs, width)
+        self.pool = nn.Linear(2 * inputs, width)
+
+    def forward(self, field: Field) -> Tokens:
+        """Pictures ``(U, C, H, W)`` uint8 → tokens ``(U, T, D)`` of the grid, row by row."""
+        grid = self.dropout(self.layers(self.normalise(field.values)))
+        cells = grid.permute(0, 2, 3, 1).flatten(1, 2)  # (U, T, channels)
+        pooled = torch.cat([cells.mean(1), cells.amax(1)], -1)
+        return Tokens(self.project(cells), None, self.pool(pooled))

@@ -1,0 +1,212 @@
+"""What the fused model has to beat: constant answers, boosted trees, a linear probe."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from polymodal.evaluation.outcome import Outcome
+
+MOST_CLASSES = 30
+"""Classes that trees and probes tell apart; rarer ones keep their share of the training rows."""
+MOST_TAGS = 20
+"""Tags that trees and probes learn; rarer ones keep their share of the training rows."""
+
+
+def most_frequent(train_truth: np.ndarray, like: Outcome) -> Outcome:
+    """The most frequent class, or each tag by its share, whatever the row holds.
+
+    Args:
+        train_truth: ``(N,)`` class numbers or ``(N, L)`` bool tags of the training part.
+        like: an outcome on the rows to answer; its answers are replaced.
+
+    Example:
+        >>> like = Outcome("kind", "classification", np.array([0]), np.array([0]), None,
+        ...                ("cat", "dog"), np.array([9]))
+        >>> most_frequent(np.array([1, 1, 0, 1]), like).probabilities
+        array([[0.25, 0.75]])
+    """
+    assert like.task != "regression"
+    return _answered(like, np.tile(_shares(train_truth, like), (len(like), 1)))
+
+
+def mean(train_truth: np.ndarray, like: Outcome) -> Outcome:
+    """The training part's mean value; its geometric mean where the target is on a log scale.
+
+    Args:
+        train_truth: ``(N,)`` values of the training part.
+        like: an outcome on the rows to answer; its answers are replaced.
+    """
+    assert like.task == "regression"
+    middle = _from_scale(_to_scale(train_truth, like).mean(), like)
+    return _valued(like, np.full(len(like), middle))
+
+
+def boosted_trees(
+    train_features: np.ndarray,
+    train_truth: np.ndarray,
+    test_features: np.ndarray,
+    like: Outcome,
+    *,
+    max_rows: int = 10_000,
+    seed: int = 0,
+) -> Outcome:
+    """Histogram-based boosted trees on hand-made features: the classical answer to tables.
+
+    Choose it as the bar that a network must clear: on numbers and categories it often wins.
+
+    Args:
+        train_features: ``(N, F)`` of the training part; NaN where a value is absent.
+        train_truth: ``(N,)`` class numbers or values, or ``(N, L)`` bool tags.
+        test_features: ``(M, F)`` of the rows to answer.
+        like: an outcome on the rows to answer; its answers are replaced.
+        max_rows: training rows used at most, drawn at random.
+        seed: the same seed gives the same answers.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    def make(truth: np.ndarray, features: np.ndarray) -> Any:
+        numeric = like.task == "regression"
+        classes = 1 if numeric else np.unique(truth).size
+        trees = 1 if classes <= 2 else classes
+        parts = min(MOST_TAGS, len(like.labels)) if like.task == "tagging" else 1
+        # Time grows with rows x features x trees: fewer rounds where a round is dear.
+        rounds = int(3e8 / (features.size * trees * parts))
+        smallest = len(truth) if numeric else np.bincount(truth).min()
+        options: dict[str, Any] = {
+            "max_iter": min(max(rounds, 20), 200),
+            "learning_rate": 0.1 if rounds >= 100 else 0.2,
+            "early_stopping": bool(smallest >= 20),  # else the part it holds out may lack a class
+            "n_iter_no_change": 5,
+            "random_state": seed,
+        }
+        make = HistGradientBoostingRegressor if numeric else HistGradientBoostingClassifier
+        return make(**options).fit(features, truth)
+
+    return _learned(make, train_features, train_truth, test_features, like, max_rows, seed)
+
+
+def probe(
+    train_features: np.ndarray,
+    train_truth: np.ndarray,
+    test_features: np.ndarray,
+    like: Outcome,
+    *,
+    max_rows: int = 10_000,
+    seed: int = 0,
+) -> Outcome:
+    """A logistic or ridge regression on standardised features, absent values at the mean.
+
+    Choose it to see what features of a pretrained encoder hold before anything is trained
+    (Alain & Bengio, *Understanding intermediate layers using linear classifier probes*, 2016).
+
+    Args:
+        train_features: ``(N, F)`` of the training part; NaN where a value is absent.
+        train_truth: ``(N,)`` class numbers or values, or ``(N, L)`` bool tags.
+        test_features: ``(M, F)`` of the rows to answer.
+        like: an outcome on the rows to answer; its answers are replaced.
+        max_rows: training rows used at most, drawn at random.
+        seed: the same seed gives the same answers.
+    """
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def make(truth: np.ndarray, features: np.ndarray) -> Any:
+        numeric = like.task == "regression"
+        model = RidgeCV(np.logspace(-2, 4, 13)) if numeric else LogisticRegression(max_iter=100)
+        with warnings.catch_warnings():
+            # Its best so far after 100 steps is a fair baseline, and stays fast.
+            warnings.filterwarnings("ignore", message="lbfgs failed to converge")
+            return make_pipeline(SimpleImputer(), StandardScaler(), model).fit(features, truth)
+
+    return _learned(make, train_features, train_truth, test_features, like, max_rows, seed)
+
+
+def _learned(
+    make: Any,
+    train_features: np.ndarray,
+    train_truth: np.ndarray,
+    test_features: np.ndarray,
+    like: Outcome,
+    max_rows: int,
+    seed: int,
+) -> Outcome:
+    """Fit what ``make`` builds (once, or for each tag) and answer the rows of ``like``."""
+    if len(train_features) != len(train_truth) or len(test_features) != len(like):
+        raise ValueError(
+            f"{len(train_features)} rows of features for {len(train_truth)} training rows and "
+            f"{len(test_features)} for {len(like)} rows to answer: they must be as many."
+        )
+    if not len(train_truth):
+        raise ValueError("There is no training row for a baseline to learn from.")
+    shares = None if like.task == "regression" else _shares(train_truth, like)
+    if len(train_truth) > max_rows:
+        kept = np.random.default_rng(seed).choice(len(train_truth), max_rows, replace=False)
+        train_features, train_truth = train_features[kept], train_truth[kept]
+    train, test = _usable(train_features, test_features)
+    if not train.shape[1] or not len(like):
+        return mean(train_truth, like) if shares is None else most_frequent(train_truth, like)
+    if shares is None:
+        model = make(_to_scale(train_truth, like), train)
+        return _valued(like, _from_scale(model.predict(test), like))
+    probabilities = np.tile(shares, (len(like), 1))
+    if like.task == "tagging":
+        for tag in np.argsort(-shares, kind="stable")[:MOST_TAGS]:
+            if 0 < train_truth[:, tag].sum() < len(train_truth):
+                model = make(train_truth[:, tag].astype(int), train)
+                probabilities[:, tag] = model.predict_proba(test)[:, 1]
+        return _answered(like, probabilities)
+    counts = np.bincount(train_truth, minlength=len(like.labels))
+    known = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
+    known = np.sort(known[counts[known] > 0])
+    if len(known) > 1:
+        rows = np.isin(train_truth, known)
+        model = make(np.searchsorted(known, train_truth[rows]), train[rows])
+        probabilities[:, known] = model.predict_proba(test) * shares[known].sum()
+    return _answered(like, probabilities / probabilities.sum(axis=1, keepdims=True))
+
+
+def _usable(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features that vary in training, as float64 with NaN for what is not finite."""
+    train, test = (np.where(np.isfinite(x), x, np.nan).astype(np.float64) for x in (train, test))
+    low = np.where(np.isnan(train), np.inf, train).min(axis=0, initial=np.inf)
+    high = np.where(np.isnan(train), -np.inf, train).max(axis=0, initial=-np.inf)
+    absent = np.isnan(train).any(axis=0) & np.isfinite(low)
+    varies = (low < high) | absent
+    return train[:, varies], test[:, varies]
+
+
+def _shares(train_truth: np.ndarray, like: Outcome) -> np.ndarray:
+    """The share of training rows of each class or tag."""
+    if not len(train_truth):
+        raise ValueError("There is no training row for a baseline to learn from.")
+    if like.task == "tagging":
+        return train_truth.mean(axis=0)
+    return np.bincount(train_truth, minlength=len(like.labels)) / len(train_truth)
+
+
+def _answered(like: Outcome, probabilities: np.ndarray) -> Outcome:
+    tagging = like.task == "tagging"
+    answer = probabilities >= 0.5 if tagging else probabilities.argmax(axis=1)
+    return Outcome(
+        like.target, like.task, like.truth, answer, probabilities, like.labels, like.rows
+    )
+
+
+def _valued(like: Outcome, answer: np.ndarray) -> Outcome:
+    return Outcome(like.target, like.task, like.truth, answer, None, (), like.rows, like.log)
+
+
+def _to_scale(values: np.ndarray, like: Outcome) -> np.ndarray:
+    if like.log and values.min() <= 0:
+        raise ValueError(
+            f"Target {like.target!r} is on a log scale, but {(values <= 0).sum()} training values "
+            "are not above 0."
+        )
+    return np.log(values) if like.log else values
+
+
+def _from_scale(values: np.ndarray, like: Outcome) -> np.ndarray:
+    return np.exp(values) if like.log else values

@@ -1,0 +1,414 @@
+"""Charts as inline SVG: crisp, coloured by the page's CSS variables, read out by their titles.
+
+Every function returns markup with all words escaped. Axes charts are drawn in user units about as
+wide as a phone, so that their text stays readable when the page scales them; bars use percentages
+and never scale at all.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+from unicodedata import east_asian_width
+
+import numpy as np
+from markupsafe import Markup
+
+from polymodal.evaluation.language import number
+from polymodal.evaluation.metrics import BINS, confidence_bins
+from polymodal.evaluation.scores import Score
+
+_WIDTH, _HEIGHT = 460, 280
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 14, 44
+
+
+class Bar(NamedTuple):
+    """One bar.
+
+    Args:
+        label: what it stands for.
+        score: its length and the thin line of its interval.
+        strong: drawn in the accent colour.
+        words: what is written beside it; the score by default.
+    """
+
+    label: str
+    score: Score
+    strong: bool = False
+    words: str = ""
+
+
+def bars(rows: Sequence[Bar], *, title: str, marker: float | None = None) -> Markup:
+    """Horizontal bars with intervals, one under the other.
+
+    Args:
+        rows: the bars from top to bottom.
+        title: what the chart shows, for those who cannot see it.
+        marker: where a dashed line is drawn through all bars.
+
+    Example:
+        >>> row = Bar("this model", Score(0.9, 0.8, 0.95), strong=True)
+        >>> "0.900" in bars([row], title="accuracy")
+        True
+    """
+    ends = [x for row in rows for x in row.score if math.isfinite(x)] or [1.0]
+    # A hopeless model's R² of -50 would leave no room for the others.
+    low, high = max(min(0.0, *ends), -max(1.0, *ends)), max(0.0, *ends) or 1.0
+    if 0.5 < high <= 1:
+        high = 1.0
+
+    def at(value: float) -> str:
+        return f"{100 * (min(max(value, low), high) - low) / (high - low):.2f}%"
+
+    def length(a: float, b: float) -> str:
+        return f"{float(at(max(a, b))[:-1]) - float(at(min(a, b))[:-1]):.2f}%"
+
+    items = []
+    for label, score, strong, words in rows:
+        value, spread = words or score.words, "" if math.isnan(score.low) else score.span
+        shapes = Markup("")
+        if math.isfinite(score.value):
+            shapes += Markup(
+                '<rect class="{}" x="{}" y="3" width="{}" height="16" rx="3"/>'
+            ).format(
+                "bar strong" if strong else "bar",
+                at(min(0, score.value)),
+                length(0, score.value),
+            )
+        if marker is not None and math.isfinite(marker):
+            shapes += Markup('<line class="marker" x1="{0}" x2="{0}" y1="0" y2="22"/>').format(
+                at(marker)
+            )
+        if math.isfinite(score.low) and score.high > score.low:
+            ends_at = (at(score.low), at(score.high))
+            shapes += Markup('<line class="whisker" x1="{}" x2="{}" y1="11" y2="11"/>').format(
+                *ends_at
+            )
+            for end in ends_at:
+                shapes += Markup('<line class="whisker" x1="{0}" x2="{0}" y1="7" y2="15"/>').format(
+                    end
+                )
+        items.append(
+            Markup(
+                '<li class="{}"><span class="bar-label">{}</span>'
+                '<svg class="bar-track" role="img" height="22" width="100%" aria-label="{}">'
+                '<title>{}</title>{}</svg><span class="bar-value">{} <small>{}</small></span></li>'
+            ).format(
+                "strong" if strong else "",
+                label,
+                f"{label}: {value}",
+                f"{label}: {value}" + (f" ({spread})" if spread else ""),
+                shapes,
+                value,
+                spread,
+            )
+        )
+    return Markup('<ul class="bars" aria-label="{}">{}</ul>').format(title, Markup("").join(items))
+
+
+def meter(share: float) -> Markup:
+    """A small bar for a number from 0 to 1 in a table; nothing where it is not defined."""
+    if math.isnan(share):
+        return Markup("")
+    return Markup(
+        '<svg class="meter" height="8" width="100%" aria-hidden="true">'
+        '<rect class="rest" width="100%" height="8" rx="4"/>'
+        '<rect class="bar strong" width="{:.1f}%" height="8" rx="4"/></svg>'
+    ).format(100 * share)
+
+
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    *,
+    title: str,
+    x_label: str,
+    marker: float | None = None,
+) -> Markup:
+    """Lines through points, with a legend.
+
+    Args:
+        series: name -> points ``(x, y)``; those that are not finite are left out.
+        title: what the chart shows.
+        x_label: the name of the horizontal axis.
+        marker: where a dashed vertical line is drawn.
+    """
+    finite = {
+        name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        for name, points in series.items()
+    }
+    points = [point for line in finite.values() for point in line]
+    if not points:
+        return Markup("")
+    xs, ys = zip(*points, strict=True)
+    frame = _Frame(_ticks(min(xs), max(xs), whole=True), _ticks(min(ys), max(ys)), top=34)
+    marks = frame.axes(x_label, "")
+    if marker is not None:
+        marks += Markup('<line class="marker" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(
+            frame.x(marker), frame.top, frame.bottom
+        )
+    legend = float(_LEFT)
+    for i, (name, line) in enumerate(finite.items()):
+        path = " ".join(f"{frame.x(x)},{frame.y(y)}" for x, y in line)
+        marks += Markup('<polyline class="line s{}" points="{}"/>').format(i, path)
+        for x, y in line:
+            marks += Markup('<circle class="dot s{}" cx="{}" cy="{}" r="{}">{}</circle>').format(
+                i,
+                frame.x(x),
+                frame.y(y),
+                3 if len(line) <= 60 else 1.5,
+                _title(f"{name} · {x_label} {_short(x)}: {number(y)}"),
+            )
+        if len(finite) > 1:
+            marks += Markup(
+                '<line class="line s{}" x1="{}" x2="{}" y1="14" y2="14"/>'
+                '<text x="{}" y="18">{}</text>'
+            ).format(i, legend, legend + 18, legend + 24, name)
+            legend += 24 + _text_width(name) + 22
+    return _svg(title, marks, _WIDTH, _HEIGHT)
+
+
+def confusion(
+    matrix: np.ndarray, labels: Sequence[str], *, title: str, truth: str, answer: str
+) -> Markup:
+    """A confusion matrix as a heat map, each true class's row shaded by its shares.
+
+    Args:
+        matrix: ``(C, C)`` rows counted by true class and answer.
+        labels: the classes' names; about 30 are still readable.
+        title: what the chart shows.
+        truth: the name of the vertical axis.
+        answer: the name of the horizontal axis.
+    """
+    count = len(labels)
+    cell = max(22.0, min(56.0, 330 / count))
+    short = [_cut(label, 16) for label in labels]
+    longest = max(_text_width(label) for label in short)
+    left, top = longest + 30, longest * 0.72 + 40
+    marks = Markup(
+        '<text class="axis" x="{0}" y="12" text-anchor="middle">{1} →</text>'
+        '<text class="axis" transform="translate(12 {2}) rotate(-90)" text-anchor="middle">'
+        "← {3}</text>"
+    ).format(left + count * cell / 2, answer, top + count * cell / 2, truth)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    for i in range(count):
+        middle = (i + 0.5) * cell
+        marks += Markup(
+            '<text x="{:.1f}" y="{:.1f}" text-anchor="end">{}{}</text>'
+            '<text transform="translate({:.1f} {:.1f}) rotate(-45)">{}{}</text>'
+        ).format(
+            *(left - 7, top + middle + 4, short[i], _title(labels[i])),
+            *(left + middle + 3, top - 7, short[i], _title(labels[i])),
+        )
+        for j in range(count):
+            share, rows = shares[i, j], int(matrix[i, j])
+            # A few per cent of mistakes must be seen: their shade grows as the root of the share.
+            kind, shade = ("right", share) if i == j else ("wrong", math.sqrt(share))
+            marks += Markup(
+                '<g>{}<rect class="cell empty" x="{:.1f}" y="{:.1f}" '
+                'width="{:.1f}" height="{:.1f}" rx="2"/>'
+            ).format(
+                _title(f"{truth} {labels[i]} · {answer} {labels[j]}: {rows:,} ({share:.1%})"),
+                *(left + j * cell, top + i * cell, cell - 1.5, cell - 1.5),
+            )
+            if rows:
+                marks += Markup(
+                    '<rect class="cell {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" '
+                    'rx="2" fill-opacity="{:.2f}"/><text class="count{}" x="{:.1f}" y="{:.1f}" '
+                    'text-anchor="middle">{}</text>'
+                ).format(
+                    *(kind, left + j * cell, top + i * cell, cell - 1.5, cell - 1.5),
+                    0.1 + 0.9 * shade,
+                    " light" if shade > 0.45 else "",
+                    *(left + (j + 0.5) * cell - 0.75, top + (i + 0.5) * cell + 3.5),
+                    _compact(rows),
+                )
+            marks += Markup("</g>")
+    return _svg(title, marks, left + count * cell + longest * 0.5, top + count * cell + 4)
+
+
+def scatter(
+    truth: np.ndarray, answer: np.ndarray, rows: np.ndarray, *, title: str, log: bool,
+    x_label: str, y_label: str,
+) -> Markup:  # fmt: skip
+    """Answers against true values with the diagonal of perfect answers.
+
+    Args:
+        truth: ``(N,)`` the horizontal places.
+        answer: ``(N,)`` the vertical places.
+        rows: ``(N,)`` row numbers, shown with each point.
+        title: what the chart shows.
+        log: logarithmic axes; all values must be above 0.
+        x_label: the name of the horizontal axis.
+        y_label: the name of the vertical axis.
+    """
+    both = np.concatenate([truth, answer]).astype(np.float64)
+    ticks = (_log_ticks if log else _ticks)(float(both.min()), float(both.max()))
+    frame = _Frame(ticks, ticks, height=400, log=log)
+    marks = frame.axes(x_label, y_label)
+    marks += Markup('<line class="marker" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+        frame.x(ticks[0]), frame.y(ticks[0]), frame.x(ticks[-1]), frame.y(ticks[-1])
+    )
+    for x, y, row in zip(truth.tolist(), answer.tolist(), rows.tolist(), strict=True):
+        marks += Markup('<circle class="point" cx="{}" cy="{}" r="3">{}</circle>').format(
+            frame.x(x),
+            frame.y(y),
+            _title(f"#{row} · {x_label} {number(x)} · {y_label} {number(y)}"),
+        )
+    return _svg(title, marks, _WIDTH, 400)
+
+
+def reliability(
+    confidence: np.ndarray, right: np.ndarray, *, title: str, x_label: str, y_label: str
+) -> Markup:
+    """How often the model is right where it is so sure (Niculescu-Mizil & Caruana 2005).
+
+    Args:
+        confidence: ``(N,)`` probabilities of the answers.
+        right: ``(N,)`` bool, whether it came true.
+        title: what the chart shows.
+        x_label: the name of the horizontal axis.
+        y_label: the name of the vertical axis.
+    """
+    bins = confidence_bins(confidence)
+    counts = np.bincount(bins, minlength=BINS)
+    frame = _Frame(tuple(k / 5 for k in range(6)), tuple(k / 5 for k in range(6)))
+    marks = frame.axes(x_label, y_label)
+    for k in np.flatnonzero(counts):
+        share, sure = right[bins == k].mean(), confidence[bins == k].mean()
+        words = _title(
+            f"{x_label} {sure:.3f} · {y_label} {share:.3f} · n = {counts[k]:,} "
+            f"({counts[k] / len(bins):.1%})"
+        )
+        x, width = frame.x(k / BINS) + 1, frame.x((k + 1) / BINS) - frame.x(k / BINS) - 2
+        marks += Markup(
+            '<g>{}<rect class="bar strong" x="{:.1f}" y="{}" width="{:.1f}" height="{:.1f}" rx="2" '
+            'fill-opacity="{:.2f}"/><circle class="sure" cx="{}" cy="{}" r="3"/></g>'
+        ).format(
+            *(words, x, frame.y(share), width, frame.bottom - frame.y(share)),
+            # Bins with few rows are pale: their height says little.
+            0.25 + 0.75 * math.sqrt(counts[k] / counts.max()),
+            *(frame.x(sure), frame.y(share)),
+        )
+    marks += Markup('<line class="marker" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(
+        frame.x(0), frame.y(0), frame.x(1), frame.y(1)
+    )
+    return _svg(title, marks, _WIDTH, _HEIGHT)
+
+
+class _Frame:
+    """Axes from ticks, and the places of values on them."""
+
+    def __init__(
+        self,
+        x_ticks: Sequence[float],
+        y_ticks: Sequence[float],
+        *,
+        height: float = _HEIGHT,
+        top: float = _TOP,
+        log: bool = False,
+    ) -> None:
+        self.x_ticks, self.y_ticks = x_ticks, y_ticks
+        self.top, self.bottom = top, height - _BOTTOM
+        self._scale = math.log if log else float
+
+    def x(self, value: float) -> float:
+        """The place of a value, in user units from the left."""
+        return round(_LEFT + self._share(value, self.x_ticks) * (_WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(self, value: float) -> float:
+        """The place of a value, in user units from the top."""
+        return round(self.bottom - self._share(value, self.y_ticks) * (self.bottom - self.top), 1)
+
+    def _share(self, value: float, ticks: Sequence[float]) -> float:
+        low, high = self._scale(ticks[0]), self._scale(ticks[-1])
+        return (self._scale(value) - low) / (high - low)
+
+    def axes(self, x_label: str, y_label: str) -> Markup:
+        """Grid lines with their numbers, and the axes' names."""
+        marks = Markup("")
+        for tick in self.y_ticks:
+            marks += Markup(
+                '<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+                '<text x="{}" y="{}" text-anchor="end">{}</text>'
+            ).format(
+                *(_LEFT, _WIDTH - _RIGHT, self.y(tick), self.y(tick)),
+                *(_LEFT - 8, self.y(tick) + 4, _short(tick)),
+            )
+        for tick in self.x_ticks:
+            marks += Markup('<text x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                self.x(tick), self.bottom + 18, _short(tick)
+            )
+        marks += Markup('<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+            (_LEFT + _WIDTH - _RIGHT) / 2, self.bottom + 38, x_label
+        )
+        if y_label:
+            marks += Markup(
+                '<text class="axis" transform="translate(12 {}) rotate(-90)" '
+                'text-anchor="middle">{}</text>'
+            ).format((self.top + self.bottom) / 2, y_label)
+        return marks
+
+
+def _svg(title: str, marks: Markup, width: float, height: float) -> Markup:
+    return Markup(
+        '<svg class="chart" role="img" aria-label="{0}" viewBox="0 0 {1:.0f} {2:.0f}" '
+        'style="--width:{1:.0f}px">{3}</svg>'
+    ).format(title, width, height, marks)
+
+
+def _title(words: str) -> Markup:
+    return Markup("<title>{}</title>").format(words)
+
+
+def _ticks(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]:
+    """Four to seven round numbers that enclose a range.
+
+    >>> _ticks(0.13, 0.97)
+    (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """
+    if high <= low:
+        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
+    if whole:
+        step = max(1.0, step)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return tuple(round(k * step, 12) for k in range(first, max(last, first + 1) + 1))
+
+
+def _log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Round numbers that enclose a positive range: powers of ten, with 2 and 5 if it is short.
+
+    >>> _log_ticks(3, 800)
+    (1.0, 10.0, 100.0, 1000.0)
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    if last - first > 2:
+        return tuple(10.0**k for k in range(first, last + 1, math.ceil((last - first) / 7)))
+    fine = [s * 10.0**k for k in range(first - 1, last + 1) for s in (1, 2, 5)]
+    start = max(i for i, tick in enumerate(fine) if tick <= low)
+    end = min(i for i, tick in enumerate([*fine, 10.0 ** (last + 1)]) if tick >= high)
+    return tuple([*fine, 10.0 ** (last + 1)][start : max(end, start + 1) + 1])
+
+
+def _short(value: float) -> str:
+    """A tick's number, with no more digits than it has."""
+    size = abs(value)
+    if size and (size >= 1e9 or size < 1e-3):
+        return f"{value:.0e}".replace("e+0", "e").replace("e-0", "e-").replace("-", "−")
+    power, unit = (1e6, "M") if size >= 1e6 else (1e3, "k") if size >= 1e4 else (1, "")
+    return f"{value / power:,.6g}{unit}".replace("-", "−")
+
+
+def _compact(count: int) -> str:
+    """A count in at most four characters or so."""
+    return str(count) if count < 10_000 else f"{count / 1000:.0f}k"
+
+
+def _text_width(text: str) -> float:
+    """About how wide a text of 12 px is; Chinese characters are square."""
+    return sum(12 if east_asian_width(c) in "WF" else 6.6 for c in text)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

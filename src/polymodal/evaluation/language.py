@@ -1,0 +1,347 @@
+"""All words that reports, tables and charts say to people, in English and in Chinese."""
+
+import math
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+ENGLISH: dict[str, str] = {
+    # tables of scores
+    "scores_title": "Scores on {rows} rows",
+    "target": "Target",
+    "metric": "Metric",
+    "value": "Value",
+    "interval": "95% interval",
+    "meaning": "What it says",
+    # models to compare with
+    "name_fused": "this model",
+    "name_most_frequent": "most frequent answer",
+    "name_mean": "mean",
+    "name_boosted_trees": "boosted trees",
+    "name_probe": "linear probe",
+    "name_only": "only {columns}",
+    # verdict
+    "verdict_better": "Better than the best other way, “{name}”: {metric} {fused} against "
+    "{other}, better by {difference} (95% interval {low} … {high}).",
+    "verdict_same": "No better than “{name}”: {metric} {fused} against {other}; the difference of "
+    "{difference} (95% interval {low} … {high}) is within noise. “{name}” alone would do.",
+    "verdict_worse": "Worse than “{name}”: {metric} {fused} against {other}, worse by "
+    "{difference} (95% interval {low} … {high}). Use “{name}” alone.",
+    "verdict_unknown": "Whether this model is better than another cannot be said: {metric} is not "
+    "defined on these rows, or there is nothing to compare with.",
+    "verdict_better_short": "worth it",
+    "verdict_same_short": "no clear gain",
+    "verdict_worse_short": "not worth it",
+    "verdict_unknown_short": "not comparable",
+    "help_yes": "“{column}” helps: without it {metric} falls from {full} to {without}.",
+    "help_unclear": "“{column}” makes no clear difference: {metric} {full} with it, {without} "
+    "without it.",
+    "help_no": "“{column}” hurts: {metric} is {without} without it and {full} with it.",
+    # report: its frame
+    "skip": "Skip to the content",
+    "theme": "Light or dark",
+    "contents": "Contents",
+    "report_by": "Evaluation report by polymodal",
+    "rows_of": "{part} rows",
+    "part_train": "training",
+    "part_validation": "validation",
+    "part_test": "test",
+    # report: summary
+    "summary": "Summary",
+    "on_test": "on {rows} test rows",
+    "against": "Against other ways",
+    "against_note": "Bars show {metric}; the thin line is the 95% interval. The dashed line marks "
+    "this model.",
+    "all_scores": "All scores",
+    # report: what inputs are worth
+    "modalities": "What each input is worth",
+    "modalities_note": "The same trained model with inputs hidden from it; bars show {metric}.",
+    "all_inputs": "all inputs",
+    # report: learning
+    "learning": "Learning",
+    "loss": "Loss",
+    "epoch": "epoch",
+    "train_loss": "training",
+    "validation_loss": "validation",
+    "validation_metric": "Validation score",
+    "learning_note": "The dashed line marks the best epoch: {epoch}.",
+    "step": "step",
+    "learning_rate": "learning rate",
+    "seconds": "seconds",
+    "every_epoch": "Every epoch",
+    # report: answers
+    "answers": "Answers",
+    "confusion": "Which class is taken for which",
+    "confusion_note": "A row is a true class, a column an answer; the darker, the larger the "
+    "share of the true class.",
+    "confused": "Most confused pairs",
+    "confused_note": "The {count} most frequent mistakes among {classes} classes.",
+    "truth": "truth",
+    "answer": "answer",
+    "rows": "rows",
+    "share": "share of the true class",
+    "no_mistake": "There is no mistake on these rows.",
+    "scatter": "Answer against truth",
+    "scatter_note": "On the diagonal the answer is exact. Shown: {shown} of {rows} rows.",
+    "calibration": "How far its certainty can be trusted",
+    "calibration_note": "Bars on the diagonal: as often right as it is sure. Calibration error: "
+    "{error}.",
+    "tag_calibration_note": "Bars on the diagonal: a tag is as often there as it is probable.",
+    "certainty": "certainty",
+    "share_right": "share right",
+    "probability": "probability",
+    "share_present": "share that has the tag",
+    "below_diagonal": "Below the line it is too sure of itself.",
+    "per_class": "Class by class",
+    "per_tag": "Tag by tag",
+    "class": "Class",
+    "tag": "Tag",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "support": "Rows",
+    # report: examples
+    "examples": "Examples",
+    "examples_worst": "Worst mistakes",
+    "examples_surest_right": "Surest right answers",
+    "examples_worst_regression": "Largest errors",
+    "examples_surest_right_regression": "Closest answers",
+    "row": "row {row}",
+    "absent": "absent",
+    "too_long": "too large to be shown here ({size} MB)",
+    "no_example": "None.",
+    "examples_unsure": "Least sure answers",
+    # report: data
+    "findings": "What was found in the data",
+    "no_findings": "Nothing to report.",
+    "column": "Column",
+    "remedy": "What to do",
+    "severity_error": "error",
+    "severity_warning": "warning",
+    "severity_note": "note",
+    "more": "and more",
+    "schema": "Columns",
+    "modality": "Modality",
+    "role": "Role",
+    "encoder": "Encoder or head",
+    "present": "Present",
+    "missing": "Missing",
+    "distinct": "Distinct",
+    "note": "Note",
+    "role_input": "input",
+    "role_target": "target",
+    "role_ignored": "ignored",
+    "role_group": "group",
+    "role_split": "split",
+    # report: how it was made
+    "making": "How it was made",
+    "model": "Model",
+    "part": "Part",
+    "parameters": "Parameters",
+    "total": "Total",
+    "recipe": "Recipe",
+    "recipe_note": "All options, defaults written out: train from it again to get the same "
+    "numbers.",
+    "command": "Command",
+    "environment": "Environment",
+    "time": "Time spent",
+    "stage_read": "reading",
+    "stage_pack": "decoding",
+    "stage_train": "training",
+    "stage_evaluate": "evaluating",
+    "stage_baselines": "baselines",
+    "stage_report": "report",
+    "no_undefined": "– means: not defined on these rows.",
+}
+
+CHINESE: dict[str, str] = {
+    "scores_title": "{rows} 行上的得分",
+    "target": "目标",
+    "metric": "指标",
+    "value": "数值",
+    "interval": "95% 区间",
+    "meaning": "含义",
+    "name_fused": "本模型",
+    "name_most_frequent": "最常见答案",
+    "name_mean": "均值",
+    "name_boosted_trees": "梯度提升树",
+    "name_probe": "线性探针",
+    "name_only": "仅 {columns}",
+    "verdict_better": "优于其他最佳方法“{name}”：{metric}为 {fused}，对方为 {other}，"
+    "高出 {difference}（95% 区间 {low} … {high}）。",
+    "verdict_same": "并不优于“{name}”：{metric}为 {fused}，对方为 {other}；差值 {difference}（"
+    "95% 区间 {low} … {high}）在噪声范围内。只用“{name}”就够了。",
+    "verdict_worse": "不如“{name}”：{metric}为 {fused}，对方为 {other}，低了 {difference}（"
+    "95% 区间 {low} … {high}）。请只用“{name}”。",
+    "verdict_unknown": "无法判断本模型是否更好：{metric}在这些行上没有定义，或没有可比较的方法。",
+    "verdict_better_short": "值得",
+    "verdict_same_short": "无明显收益",
+    "verdict_worse_short": "不值得",
+    "verdict_unknown_short": "无法比较",
+    "help_yes": "“{column}”有帮助：去掉它后，{metric}从 {full} 降到 {without}。",
+    "help_unclear": "“{column}”没有明显作用：有它时{metric}为 {full}，没有它时为 {without}。",
+    "help_no": "“{column}”有害：没有它时{metric}为 {without}，有它时为 {full}。",
+    "skip": "跳到正文",
+    "theme": "明暗切换",
+    "contents": "目录",
+    "report_by": "polymodal 评估报告",
+    "rows_of": "行{part}数据",
+    "part_train": "训练",
+    "part_validation": "验证",
+    "part_test": "测试",
+    "summary": "总览",
+    "on_test": "{rows} 行测试数据",
+    "against": "与其他方法比较",
+    "against_note": "条形表示{metric}；细线为 95% 区间；虚线为本模型。",
+    "all_scores": "全部指标",
+    "modalities": "各输入的贡献",
+    "modalities_note": "同一个训练好的模型，隐藏部分输入；条形表示{metric}。",
+    "all_inputs": "全部输入",
+    "learning": "学习过程",
+    "loss": "损失",
+    "epoch": "轮次",
+    "train_loss": "训练",
+    "validation_loss": "验证",
+    "validation_metric": "验证得分",
+    "learning_note": "虚线标出最佳轮次：{epoch}。",
+    "step": "步数",
+    "learning_rate": "学习率",
+    "seconds": "秒",
+    "every_epoch": "每一轮",
+    "answers": "答案分析",
+    "confusion": "哪一类被认作哪一类",
+    "confusion_note": "行为真实类别，列为模型答案；颜色越深，占该真实类别的比例越大。",
+    "confused": "最易混淆的类别对",
+    "confused_note": "{classes} 个类别中最常见的 {count} 种错误。",
+    "truth": "真实",
+    "answer": "答案",
+    "rows": "行数",
+    "share": "占真实类别的比例",
+    "no_mistake": "这些行上没有错误。",
+    "scatter": "答案与真实值",
+    "scatter_note": "落在对角线上表示完全准确。显示 {rows} 行中的 {shown} 行。",
+    "calibration": "它的把握有多可信",
+    "calibration_note": "条形落在对角线上：把握与正确率一致。校准误差：{error}。",
+    "tag_calibration_note": "条形落在对角线上：标签的概率与实际出现的比例一致。",
+    "certainty": "把握",
+    "share_right": "正确比例",
+    "probability": "概率",
+    "share_present": "确有该标签的比例",
+    "below_diagonal": "低于对角线表示过于自信。",
+    "per_class": "逐类结果",
+    "per_tag": "逐标签结果",
+    "class": "类别",
+    "tag": "标签",
+    "precision": "精确率",
+    "recall": "召回率",
+    "f1": "F1",
+    "support": "行数",
+    "examples": "示例",
+    "examples_worst": "最严重的错误",
+    "examples_surest_right": "最有把握的正确答案",
+    "examples_worst_regression": "误差最大",
+    "examples_surest_right_regression": "最接近的答案",
+    "row": "第 {row} 行",
+    "absent": "缺失",
+    "too_long": "太大，无法在此展示（{size} MB）",
+    "no_example": "无。",
+    "examples_unsure": "最没把握的答案",
+    "findings": "数据中发现的问题",
+    "no_findings": "没有需要报告的问题。",
+    "column": "列",
+    "remedy": "如何处理",
+    "severity_error": "错误",
+    "severity_warning": "警告",
+    "severity_note": "提示",
+    "more": "等",
+    "schema": "数据列",
+    "modality": "模态",
+    "role": "角色",
+    "encoder": "编码器或输出头",
+    "present": "有值",
+    "missing": "缺失",
+    "distinct": "不同值",
+    "note": "备注",
+    "role_input": "输入",
+    "role_target": "目标",
+    "role_ignored": "忽略",
+    "role_group": "分组",
+    "role_split": "划分",
+    "making": "如何得到",
+    "model": "模型",
+    "part": "部件",
+    "parameters": "参数量",
+    "total": "合计",
+    "recipe": "配方",
+    "recipe_note": "全部选项，默认值均已写出：用它重新训练可得到相同的数字。",
+    "command": "命令",
+    "environment": "环境",
+    "time": "耗时",
+    "stage_read": "读取",
+    "stage_pack": "解码",
+    "stage_train": "训练",
+    "stage_evaluate": "评估",
+    "stage_baselines": "基线",
+    "stage_report": "报告",
+    "no_undefined": "– 表示：在这些行上没有定义。",
+}
+
+STRINGS: dict[Language, dict[str, str]] = {"en": ENGLISH, "zh": CHINESE}
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """The words for a key.
+
+    Args:
+        key: one of the keys of ``ENGLISH``.
+        language: ``en`` or ``zh``.
+        values: what its placeholders stand for.
+
+    Example:
+        >>> say("row", "en", row=7), say("row", "zh", row=7)
+        ('row 7', '第 7 行')
+    """
+    return STRINGS[language][key].format(**values)
+
+
+def translate(kind: str, word: str, language: Language) -> str:
+    """A word that may be one of ours or the user's own, which is kept as it is.
+
+    Args:
+        kind: what the word is: ``part`` of the table, ``stage``, ``role``, ``severity``, ``name``
+            of a model, ``examples``.
+        word: the word.
+        language: ``en`` or ``zh``.
+
+    Example:
+        >>> translate("role", "input", "zh"), translate("name", "my model", "zh")
+        ('输入', 'my model')
+    """
+    return STRINGS[language].get(f"{kind}_{word}", word)
+
+
+def number(value: float | None, *, scale: float = 0) -> str:
+    """A number for people: four digits or so, ``–`` where there is none.
+
+    Args:
+        value: the number.
+        scale: size of the numbers it stands beside, which decides on its decimals if larger.
+
+    Example:
+        >>> [number(x) for x in (0.91249, -3.14159, 12345.6, 4, 2e-5, None, math.nan)]
+        ['0.912', '−3.142', '12,346', '4.000', '2e−05', '–', '–']
+        >>> number(2e-5, scale=0.3)
+        '0.000'
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = max(abs(value), scale)
+    if size >= 1000:
+        text = f"{value:,.0f}"
+    elif 0 < size < 5e-4:
+        text = f"{value:.1g}"
+    else:
+        text = f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+    return text.replace("-", "−") if text.strip("-0.") else text.strip("-")

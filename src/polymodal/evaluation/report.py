@@ -1,0 +1,361 @@
+"""The report: one self-contained page that tells how good a model is, and why."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from polymodal.evaluation import charts
+from polymodal.evaluation.language import Language, number, say, translate
+from polymodal.evaluation.metrics import METRICS
+from polymodal.evaluation.outcome import Outcome
+from polymodal.evaluation.scores import Evaluation, Score, TargetScores
+from polymodal.evaluation.verdict import Verdict
+from polymodal.files import write_file
+
+if TYPE_CHECKING:  # at run time it would bring torch
+    from polymodal.data.modalities.modality import Shown
+
+MOST_CELLS = 30
+"""Classes up to which a confusion matrix is drawn; above, the most confused pairs are listed."""
+_PAIRS = 20
+_POINTS = 800
+_PICTURE = 320  # pixels of a picture's longer side
+_SOUND = 1_500_000  # bytes of a sound that is still embedded
+_TEXT = 2000  # characters of a text that are shown
+
+
+class Finding(Protocol):
+    """Something found in the data that its owner should know."""
+
+    @property
+    def severity(self) -> str:
+        """``error``, ``warning`` or ``note``."""
+
+    @property
+    def column(self) -> str:
+        """The column it is about; empty for whole rows."""
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """Some of the rows it is about."""
+
+    @property
+    def count(self) -> int:
+        """How many rows it is about."""
+
+    @property
+    def what(self) -> str:
+        """What was found."""
+
+    @property
+    def why(self) -> str:
+        """Why it matters."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+
+
+class SchemaRow(NamedTuple):
+    """One column of the table, as the report lists it."""
+
+    column: str
+    modality: str
+    role: str
+    encoder: str = ""
+    present: int = 0
+    missing: int = 0
+    distinct: int = 0
+    note: str = ""
+
+
+class Example(NamedTuple):
+    """One row with its answer, and its cells as a person wants to see them; None if absent."""
+
+    row: int
+    truth: str
+    answer: str
+    probability: float | None
+    cells: Sequence[tuple[str, Shown | None]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report tells. What is empty is left out of the page.
+
+    Args:
+        title: the page's heading.
+        created: when, as it is to be printed.
+        evaluation: the fused model's scores on the test part.
+        outcomes: what the fused model said, one per target, in the order of the page.
+        rows: part (``train``, ``validation``, ``test``) -> how many rows it has.
+        seconds: stage -> how long it took.
+        command: how the run is repeated.
+        baselines: target -> name -> scores of another way of answering on the same rows.
+        verdicts: target -> how the fused model compares with the best of them.
+        subsets: target -> sets of input columns left visible, with the headline score of each.
+        history: one dict per epoch with the keys ``epoch``, ``step``, ``train_loss``,
+            ``validation_loss``, ``validation_metric``, ``learning_rate``, ``seconds``.
+        schema: the table's columns.
+        findings: what was found in the data.
+        recipe: the effective recipe as YAML.
+        environment: name -> version or value.
+        model: the network's parts with their numbers of parameters.
+        examples: target -> ``worst``, ``surest_right`` or ``unsure`` -> rows.
+    """
+
+    title: str
+    created: str
+    evaluation: Evaluation
+    outcomes: Sequence[Outcome]
+    rows: Mapping[str, int] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    command: str = ""
+    baselines: Mapping[str, Mapping[str, TargetScores]] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    subsets: Mapping[str, Sequence[tuple[Collection[str], Score]]] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float | None]] = ()
+    schema: Sequence[SchemaRow] = ()
+    findings: Sequence[Finding] = ()
+    recipe: str = ""
+    environment: Mapping[str, object] = field(default_factory=dict)
+    model: Sequence[tuple[str, int]] = ()
+    examples: Mapping[str, Mapping[str, Sequence[Example]]] = field(default_factory=dict)
+
+
+def write_report(path: str | Path, report: Report, *, language: Language = "en") -> None:
+    """Write the report as one HTML file that needs no other file and no network.
+
+    The file appears whole or not at all.
+
+    Args:
+        path: the file to write, usually ``report.html`` in the run directory.
+        report: what to tell.
+        language: ``en`` or ``zh``.
+    """
+    write_file(Path(path), render(report, language=language))
+
+
+def render(report: Report, *, language: Language = "en") -> str:
+    """The report as HTML text.
+
+    Args:
+        report: what to tell.
+        language: ``en`` or ``zh``.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    pictures: dict[bytes, str] = {}  # rows often share a picture: each is made small once
+
+    def show(shown: Shown) -> dict[str, str]:
+        return _show(shown, language, pictures)
+
+    return environment.get_template("report_template.html").render(
+        report=report,
+        language=language,
+        say=lambda key, **values: say(key, language, **values),
+        translate=lambda kind, word: translate(kind, word, language),
+        number=number,
+        meter=charts.meter,
+        metrics=METRICS,
+        show=show,
+        targets=[_target(report, outcome, language) for outcome in report.outcomes],
+        learning=_learning(report.history, language),
+        time=_time(report.seconds, language),
+    )
+
+
+def _target(report: Report, outcome: Outcome, language: Language) -> dict[str, Any]:
+    """What the page shows of one target."""
+    name = outcome.target
+    scores = report.evaluation[name]
+    metric = METRICS[scores.metric].label[language]
+    verdict = report.verdicts.get(name)
+    return {
+        "name": name,
+        "outcome": outcome,
+        "scores": scores,
+        "metric": metric,
+        "verdict": verdict,
+        "sentence": verdict.sentence(language) if verdict else "",
+        "helps": [(h.kind, h.sentence(language)) for h in verdict.helps] if verdict else [],
+        "against": _against(report, scores, metric, language),
+        "subsets": _subsets(report.subsets.get(name, ()), metric, language),
+        "answers": _answers(outcome, language) if len(outcome) else {},
+        "per_class": sorted(scores.per_class.items(), key=lambda item: -item[1]["support"]),
+        "examples": report.examples.get(name, {}),
+    }
+
+
+def _against(report: Report, scores: TargetScores, metric: str, language: Language) -> str:
+    """Bars of the fused model and of every other way of answering."""
+    baselines = report.baselines.get(scores.target, {})
+    others = [
+        charts.Bar(translate("name", name, language), other.headline)
+        for name, other in baselines.items()
+    ]
+    for columns, score in report.subsets.get(scores.target, ()):
+        if len(columns) == 1 and not set(columns) & set(baselines):
+            label = say("name_only", language, columns=next(iter(columns)))
+            others.append(charts.Bar(label, score))
+    if not others:
+        return ""
+    others.sort(key=lambda bar: -math.inf if math.isnan(bar.score.value) else -bar.score.value)
+    fused = charts.Bar(say("name_fused", language), scores.headline, strong=True)
+    return charts.bars([fused, *others], title=metric, marker=scores.headline.value)
+
+
+def _subsets(
+    subsets: Sequence[tuple[Collection[str], Score]], metric: str, language: Language
+) -> str:
+    """Bars of the model with some inputs hidden, the most inputs first."""
+    if len(subsets) < 2:
+        return ""
+    everything = frozenset[str]().union(*(columns for columns, _ in subsets))
+    order = sorted(subsets, key=lambda subset: (-len(subset[0]), -subset[1].value))
+    rows, marker = [], None
+    for columns, score in order:
+        whole = frozenset(columns) == everything
+        label = say("all_inputs", language) if whole else " + ".join(sorted(columns)) or "∅"
+        rows.append(charts.Bar(label, score, strong=whole))
+        marker = score.value if whole else marker
+    return charts.bars(rows, title=metric, marker=marker)
+
+
+def _answers(outcome: Outcome, language: Language) -> dict[str, Any]:
+    """Charts of how answers relate to the truth."""
+    if outcome.task == "regression":
+        return _scatter(outcome, language)
+    found: dict[str, Any] = {}
+    if outcome.task == "classification":
+        matrix = np.zeros((len(outcome.labels),) * 2, int)
+        np.add.at(matrix, (outcome.truth, outcome.answer), 1)
+        if len(outcome.labels) <= MOST_CELLS:
+            found["confusion"] = charts.confusion(
+                matrix,
+                outcome.labels,
+                title=say("confusion", language),
+                truth=say("truth", language),
+                answer=say("answer", language),
+            )
+        else:
+            found["confused"] = _confused(matrix, outcome.labels)
+    if (shares := outcome.shares) is not None:
+        tagging = outcome.task == "tagging"
+        found["calibration"] = charts.reliability(
+            shares.ravel() if tagging else shares.max(axis=1),
+            outcome.truth.ravel() if tagging else outcome.right,
+            title=say("calibration", language),
+            x_label=say("probability" if tagging else "certainty", language),
+            y_label=say("share_present" if tagging else "share_right", language),
+        )
+    return found
+
+
+def _scatter(outcome: Outcome, language: Language) -> dict[str, Any]:
+    kept = np.random.default_rng(0).permutation(len(outcome))[:_POINTS]
+    chart = charts.scatter(
+        outcome.truth[kept],
+        outcome.answer[kept],
+        outcome.rows[kept],
+        title=say("scatter", language),
+        log=outcome.logarithms is not None,
+        x_label=say("truth", language),
+        y_label=say("answer", language),
+    )
+    return {"scatter": chart, "shown": len(kept)}
+
+
+def _confused(matrix: np.ndarray, labels: Sequence[str]) -> list[tuple[str, str, int, float]]:
+    """The most frequent mistakes: true class, answer, rows, share of the true class's rows."""
+    wrong = matrix * ~np.eye(len(labels), dtype=bool)
+    pairs = [divmod(int(i), len(labels)) for i in np.argsort(-wrong, axis=None)[:_PAIRS]]
+    return [
+        (labels[t], labels[a], int(wrong[t, a]), wrong[t, a] / matrix[t].sum())
+        for t, a in pairs
+        if wrong[t, a]
+    ]
+
+
+def _learning(
+    history: Sequence[Mapping[str, float | None]], language: Language
+) -> dict[str, Any] | None:
+    """Learning curves, and the columns of the table of epochs."""
+    if not history:
+        return None
+
+    def points(key: str) -> list[tuple[float, float]]:
+        pairs = [(epoch.get("epoch"), epoch.get(key)) for epoch in history]
+        return [(float(x), float(y)) for x, y in pairs if x is not None and y is not None]
+
+    def curve(title: str, keys: Sequence[str]) -> str:
+        series = {say(key, language): points(key) for key in keys if points(key)}
+        return charts.lines(series, title=title, x_label=say("epoch", language), marker=best)
+
+    metric = [point for point in points("validation_metric") if math.isfinite(point[1])]
+    best = max(metric, key=lambda point: point[1])[0] if metric else None
+    keys = ("epoch", "step", "train_loss", "validation_loss", "validation_metric",
+            "learning_rate", "seconds")  # fmt: skip
+    return {
+        "loss": curve(say("loss", language), ("train_loss", "validation_loss")),
+        "metric": curve(say("validation_metric", language), ("validation_metric",)),
+        "best": None if best is None else f"{best:g}",
+        "columns": [key for key in keys if any(epoch.get(key) is not None for epoch in history)],
+    }
+
+
+def _time(seconds: Mapping[str, float], language: Language) -> str:
+    rows = []
+    for stage, spent in seconds.items():
+        minutes, rest = divmod(round(spent), 60)
+        words = f"{spent:.1f} s" if spent < 60 else f"{minutes:,} min {rest:02} s"
+        rows.append(charts.Bar(translate("stage", stage, language), Score(spent), words=words))
+    return charts.bars(rows, title=say("time", language)) if rows else ""
+
+
+def _show(shown: Shown, language: Language, pictures: dict[bytes, str]) -> dict[str, str]:
+    """A cell as the template wants it: its kind, its text or data URI, its caption."""
+    if isinstance(shown.content, str):
+        text = shown.content
+        text = text if len(text) <= _TEXT else text[:_TEXT] + " …"
+        return {"kind": "text", "content": text, "note": shown.note}
+    if shown.kind == "image":
+        if shown.content not in pictures:
+            pictures[shown.content] = _picture(shown.content)
+        return {"kind": "image", "content": pictures[shown.content], "note": shown.note}
+    if len(shown.content) > _SOUND:
+        size = f"{len(shown.content) / 1e6:.1f}"
+        return {"kind": "text", "content": say("too_long", language, size=size), "note": shown.note}
+    return {"kind": "audio", "content": _uri("audio/wav", shown.content), "note": shown.note}
+
+
+def _picture(png: bytes) -> str:
+    """A picture as a data URI, made small if it is large."""
+    from PIL import Image
+
+    if len(png) <= 20_000:
+        return _uri("image/png", png)
+    with Image.open(io.BytesIO(png)) as image:
+        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small.thumbnail((_PICTURE, _PICTURE))
+    small.save(file := io.BytesIO(), "WEBP", quality=80)
+    return _uri("image/webp", file.getvalue())
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,387 @@
+"""From a table to a measured, saved model: every stage of a training run, in order."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from polymodal.assessment import Assessment, Assessor
+from polymodal.build import build_model, build_modalities, effective
+from polymodal.data.dataset import Dataset, fit_modalities, prepare
+from polymodal.data.loader import Columns, Loader
+from polymodal.data.pack import Pack, pack
+from polymodal.data.schema import ColumnSchema, Role
+from polymodal.data.table import Table
+from polymodal.errors import RecipeError, RunError
+from polymodal.evaluation import HIGHER_IS_BETTER, Report, SchemaRow, measure, write_report
+from polymodal.evaluation.metrics import headline
+from polymodal.evaluation.prediction import outcomes, predict_batches
+from polymodal.model import MultimodalModel
+from polymodal.predictor import Predictor
+from polymodal.recipe import Recipe
+from polymodal.run_directory import RECIPE, Run, save_run, write_json
+from polymodal.training import Progress, SilentProgress, TrainResult, Validation, train
+
+REPORT, ENVIRONMENT = "report.html", "environment.json"
+LIBRARIES = ("polymodal", "torch", "accelerate", "numpy", "pyarrow", "scikit-learn", "tokenizers")
+Tell = Callable[[str], None]
+
+
+class Experiment:
+    """One training run; call its stages in order, or :func:`fit` for all of them.
+
+    Args:
+        data: a table as :meth:`Table.read` takes it; None takes the recipe's.
+        recipe: what differs from the defaults.
+        out: the run directory; None keeps nothing on disk.
+        validation: a table of its own for validation.
+        test: a table of its own for the test.
+        resume: continue the training that ``out`` holds.
+        overwrite: delete what ``out`` holds first.
+        progress: is told how the training goes.
+        tell: is told what is being done, a line at a time.
+
+    Raises:
+        RunError: ``out`` holds something already.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        recipe: Recipe,
+        *,
+        out: Path | None = None,
+        validation: Any = None,
+        test: Any = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        tell: Tell = lambda line: None,
+    ) -> None:
+        self.recipe, self.resume = recipe, resume
+        self.progress, self.tell = progress or SilentProgress(), tell
+        self.seconds: dict[str, float] = {}
+        self._temporary = None
+        if out is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="polymodal-")
+            out = Path(self._temporary.name)
+        elif overwrite and out.exists() and not resume:
+            _refuse_foreign(out)
+            shutil.rmtree(out)
+        elif not resume and out.exists() and any(out.iterdir()):
+            raise RunError(
+                f"{str(out)!r} is not empty. Choose another directory, continue with --resume, "
+                "or replace it with --overwrite."
+            )
+        self.directory = out
+        source = data if data is not None else recipe.table
+        if source is None:
+            raise RecipeError("No table: give one, or name it in the recipe (table: …).")
+        self._data, self._given = source, {"validation": validation, "test": test}
+
+    def prepare(self) -> Dataset:
+        """Read the table, infer the schema, split."""
+        recipe = self.recipe
+        if not recipe.targets:
+            raise RecipeError("No target: name the column to predict (targets: [NAME]).")
+        with self._timed("reading the table"):
+            table = Table.read(self._data)
+            given = {k: Table.read(v) for k, v in self._given.items() if v is not None}
+            roles: dict[str, Role] = {n: c.role for n, c in recipe.columns.items() if c.role}
+            named = {n: c.modality.name for n, c in recipe.columns.items() if c.modality}
+            self.dataset = prepare(
+                table,
+                recipe.targets,
+                inputs=recipe.inputs,
+                roles=roles,
+                modalities=named,
+                drop_leaks=recipe.data.drop_leaks,
+                split=recipe.split.model_dump(),
+                seed=recipe.seed,
+                given=given,
+            )
+        return self.dataset
+
+    def build(self) -> MultimodalModel:
+        """Learn vocabularies and statistics, decode every cell, build the network."""
+        dataset, schema = self.dataset, self.dataset.schema
+        rows = dataset.rows("train")
+        with self._timed("learning the modalities"):
+            self.modalities = build_modalities(self.recipe, schema)
+            fit_modalities(dataset, self.modalities)
+        options = self.recipe.train.resolved(len(rows))
+        recipe = effective(self.recipe, schema, self.modalities)
+        self.recipe = recipe.model_copy(update={"train": options})
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / RECIPE).write_text(self.recipe.to_yaml(comments=True), "utf-8")
+        with self._timed("decoding the cells"):
+            self.tell(f"decoding {len(dataset.table):,} rows")
+            workers = self.recipe.data.workers
+            self.pack: Pack = pack(
+                dataset.table,
+                self.modalities,
+                directory=self.directory / "pack",
+                broken=self.recipe.data.broken,
+                workers=(os.cpu_count() or 1) if workers == "auto" else workers,
+            )
+            dataset.findings += self.pack.findings
+        torch.manual_seed(self.recipe.seed)
+        self.model = build_model(self.recipe, schema, self.modalities)
+        return self.model
+
+    def train(self) -> TrainResult:
+        """Train the network."""
+        with self._timed("training"):
+            self.result = self._train(
+                self.model, self.directory, self.progress, resume=self.resume
+            )
+        return self.result
+
+    def assess(self) -> Assessment:
+        """Measure it on the test part, beside baselines."""
+        assessor = Assessor(self.dataset, self.pack, self.modalities, recipe=self.recipe)
+        if not len(assessor.test):
+            raise RecipeError(
+                "The test part is empty: there is nothing to measure on. Set split.test above 0, "
+                "or give a test table."
+            )
+        with self._timed("measuring"):
+            self.assessment = assessor.assess(self.model, train=self._train_alone, tell=self.tell)
+        return self.assessment
+
+    def save(self) -> Predictor:
+        """Write the run directory with its report, and hand the predictor out."""
+        metrics = self.assessment.to_dict() | {
+            "training": {
+                "ended": self.result.ended,
+                "steps": self.result.steps,
+                "epochs": self.result.epochs,
+                "best_epoch": self.result.best_epoch,
+                "seconds": self.result.seconds,
+            },
+            "seconds": self.seconds,
+            "findings": [finding.to_dict() for finding in self.dataset.findings],
+        }
+        run = Run(self.recipe, self.dataset.schema, self.modalities, self.model, metrics)
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            return Predictor(run)
+        write_json(self.directory / ENVIRONMENT, environment())
+        language = self.recipe.evaluation.language
+        write_report(self.directory / REPORT, self.report(), language=language)
+        save_run(self.directory, run)
+        shutil.rmtree(self.directory / "pack", ignore_errors=True)
+        return Predictor(run, self.directory)
+
+    def report(self) -> Report:
+        """What the report tells."""
+        found, schema = self.assessment, self.dataset.schema
+        name = self._data if isinstance(self._data, str | Path) else "table"
+        parts = ("train", "validation", "test")
+        return Report(
+            title=f"{Path(str(name)).stem}: {', '.join(schema.targets)}",
+            created=datetime.now().strftime("%Y-%m-%d %H:%M"),
+            evaluation=found.evaluation,
+            outcomes=list(found.outcomes.values()),
+            rows={part: len(self.dataset.rows(part)) for part in parts},
+            seconds=self.seconds,
+            command=f"polymodal train {self.directory / RECIPE}",
+            baselines=found.baselines,
+            verdicts=found.verdicts,
+            subsets=found.subsets,
+            history=self.result.history,
+            schema=[self._schema_row(column) for column in schema.columns],
+            findings=self.dataset.findings,
+            recipe=self.recipe.to_yaml(comments=True),
+            environment=environment() | {"computed with": str(self.result.choices)},
+            model=parts_of(self.model),
+            examples=found.examples,
+        )
+
+    def _schema_row(self, column: ColumnSchema) -> SchemaRow:
+        part = self.recipe.column(column.name)
+        network = part.encoder or part.head
+        return SchemaRow(
+            column.name,
+            column.modality,
+            column.role,
+            network.name if network else "",
+            column.present,
+            column.missing,
+            column.distinct,
+            column.reason,
+        )
+
+    def _train(
+        self, model: MultimodalModel, directory: Path, progress: Progress, *, resume: bool
+    ) -> TrainResult:
+        names = [name for columns in model.columns.values() for name in columns]
+        targets = {name: self.modalities[name] for name in self.dataset.schema.targets}
+        columns = Columns({name: self.modalities[name] for name in names}, targets)
+        options = self.recipe.train
+        assert isinstance(options.batch_size, int)
+
+        def loader(part: str, *, training: bool) -> Loader:
+            return Loader(
+                self.pack,
+                columns,
+                rows=self.dataset.rows(part),
+                batch_size=options.batch_size if training else 256,  # type: ignore[arg-type]
+                seed=self.recipe.seed,
+                training=training,
+            )
+
+        held_out = loader("validation", training=False)
+
+        def validate(trained: MultimodalModel) -> Validation:
+            device = next(trained.parameters()).device
+            rows, said, losses = predict_batches(trained, held_out, device=device)
+            found = outcomes(trained, said, rows, self.pack, self.modalities)
+            scores = {name: measure(o)[headline(o)] for name, o in found.items()}
+            named = [headline(o) for o in found.values()]
+            # Every headline metric is better when higher, so their mean ranks several targets.
+            assert all(HIGHER_IS_BETTER[metric] for metric in named)
+            metric = float(np.mean(list(scores.values()))) if scores else float("nan")
+            name = named[0] if len(named) == 1 else "mean score"
+            extra = scores if len(scores) > 1 else {}
+            return Validation(sum(losses.values()), metric, True, name, extra)
+
+        return train(
+            model,
+            loader("train", training=True),
+            options,
+            seed=self.recipe.seed,
+            directory=directory,
+            validate=validate,
+            progress=progress,
+            resume=resume,
+        )
+
+    def _train_alone(self, columns: Sequence[str]) -> MultimodalModel:
+        """A network that reads these columns only, trained like the whole one."""
+        schema = self.dataset.schema
+        for name in schema.inputs:
+            if name not in columns:
+                schema = schema.ignore(name, "hidden")
+        torch.manual_seed(self.recipe.seed)
+        model = build_model(self.recipe, schema, self.modalities)
+        with tempfile.TemporaryDirectory(prefix="polymodal-") as directory:
+            self._train(model, Path(directory), SilentProgress(), resume=False)
+        return model
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = round(time.perf_counter() - start, 3)
+
+
+def fit(
+    data: Any = None,
+    target: str | Sequence[str] | None = None,
+    *,
+    inputs: Sequence[str] | None = None,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    validation: Any = None,
+    test: Any = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Predictor:
+    """Train a model on a table, measure it, and save it.
+
+    Args:
+        data: path, glob or folder, data frame, Arrow table, list of dictionaries, or anything
+            with ``__arrow_c_stream__``; None takes the recipe's table.
+        target: the column or columns to predict.
+        inputs: the only columns to predict from; None takes all that can be used.
+        recipe: what differs from the defaults: a dictionary, the path of a YAML file, or a
+            :class:`Recipe`.
+        validation: a table of its own for validation.
+        test: a table of its own for the test.
+        out: the run directory; None keeps nothing on disk.
+        resume: continue the training that ``out`` holds.
+        overwrite: replace what ``out`` holds.
+        progress: is told how the training goes.
+
+    Raises:
+        PolymodalError: table, schema, recipe or directory do not allow it; the message says what
+            to do.
+    """
+    experiment = Experiment(
+        data,
+        chosen_recipe(recipe, target, inputs),
+        out=None if out is None else Path(out),
+        validation=validation,
+        test=test,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+    )
+    experiment.prepare()
+    experiment.build()
+    experiment.train()
+    experiment.assess()
+    return experiment.save()
+
+
+def chosen_recipe(
+    recipe: Recipe | Mapping[str, Any] | str | Path | None,
+    target: str | Sequence[str] | None,
+    inputs: Sequence[str] | None,
+) -> Recipe:
+    """The recipe with targets and inputs that were named beside it."""
+    changes: dict[str, Any] = {}
+    if target:
+        changes["targets"] = [target] if isinstance(target, str) else list(target)
+    if inputs is not None:
+        changes["inputs"] = list(inputs)
+    loaded = Recipe.load(recipe)
+    return loaded.model_copy(update=changes) if changes else loaded
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, so that a result can be made again."""
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    return {
+        **versions,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": "cpu" if not torch.accelerator.is_available() else str(
+            torch.accelerator.current_accelerator()
+        ),
+    }
+
+
+def parts_of(model: MultimodalModel) -> list[tuple[str, int]]:
+    """The network's parts with their numbers of parameters."""
+    parts: list[tuple[str, torch.nn.Module]] = [
+        *((f"{name} ({type(model.encoder(name)).__name__})", model.encoder(name))
+          for name in model.branches),
+        (f"fusion ({type(model.fusion).__name__})", model.fusion),
+        *((f"{name} ({type(model.head(name)).__name__})", model.head(name))
+          for name in model.targets),
+    ]  # fmt: skip
+    return [(name, sum(p.numel() for p in part.parameters())) for name, part in parts]
+
+
+def _refuse_foreign(directory: Path) -> None:
+    """Keep --overwrite from deleting what is no run."""
+    names = {path.name for path in directory.iterdir()}
+    if names and not names & {RECIPE, "manifest.json", "checkpoints"}:
+        raise RunError(f"{str(directory)!r} holds files that are no run; it is not overwritten.")

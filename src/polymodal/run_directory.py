@@ -1,0 +1,139 @@
+"""The run directory: everything a trained model is, in files that run no code when loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+
+from polymodal.build import build_model, load_modalities
+from polymodal.data.modalities import Modality
+from polymodal.data.schema import Schema
+from polymodal.errors import RunError
+from polymodal.files import write_file
+from polymodal.model import MultimodalModel
+from polymodal.recipe import Recipe
+
+FORMAT = 1
+RECIPE, SCHEMA, WEIGHTS = "recipe.yaml", "schema.json", "weights.safetensors"
+MANIFEST, METRICS, MODALITIES = "manifest.json", "metrics.json", "modalities"
+
+
+@dataclass
+class Run:
+    """What a run directory holds.
+
+    Args:
+        recipe: the effective recipe.
+        schema: the schema.
+        modalities: column -> fitted modality.
+        model: the trained network.
+        metrics: what was measured.
+    """
+
+    recipe: Recipe
+    schema: Schema
+    modalities: dict[str, Modality]
+    model: MultimodalModel
+    metrics: dict[str, Any]
+
+
+def save_run(directory: Path, run: Run) -> None:
+    """Write a run; the manifest, which makes it valid, comes last.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; a run that was there is either
+            whole or recognised as altered when it is loaded.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / MODALITIES).mkdir(exist_ok=True)
+    (directory / MANIFEST).unlink(missing_ok=True)
+    write_file(directory / RECIPE, run.recipe.to_yaml(comments=True))
+    write_json(directory / SCHEMA, run.schema.to_dict())
+    write_file(directory / WEIGHTS, lambda path: save_model(run.model, str(path)))
+    names = [RECIPE, SCHEMA, WEIGHTS]
+    for old in (directory / MODALITIES).glob("*.json"):
+        old.unlink()
+    for number, (column, modality) in enumerate(run.modalities.items()):
+        name = f"{MODALITIES}/{number:03}.json"
+        content = {"column": column, "modality": modality.name, "state": modality.state()}
+        write_json(directory / name, content)
+        names.append(name)
+    write_json(directory / METRICS, run.metrics)
+    manifest = {"format": FORMAT, "files": {name: _digest(directory / name) for name in names}}
+    write_json(directory / MANIFEST, manifest)
+
+
+def load_run(directory: Path) -> Run:
+    """Read a run.
+
+    Raises:
+        RunError: it is not a run, is unfinished, from a newer version, truncated or altered.
+    """
+    if not directory.is_dir():
+        raise RunError(f"There is no run directory {str(directory)!r}.")
+    if not (directory / MANIFEST).exists():
+        unfinished = (directory / "checkpoints").is_dir()
+        raise RunError(
+            f"{str(directory)!r} "
+            + (
+                "holds a training that was not finished: continue it with --resume."
+                if unfinished
+                else f"is not a run directory: it has no {MANIFEST}."
+            )
+        )
+    manifest = _read_json(directory / MANIFEST)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise RunError(f"{MANIFEST} in {str(directory)!r} is not a manifest.")
+    if manifest.get("format", 0) > FORMAT:
+        raise RunError(
+            f"{str(directory)!r} was written by a newer version of polymodal (format "
+            f"{manifest['format']}, this version reads {FORMAT}): pip install -U polymodal."
+        )
+    for name, digest in manifest["files"].items():
+        path = directory / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise RunError(f"{MANIFEST} names {name!r}, which is outside the run directory.")
+        if not path.is_file():
+            raise RunError(f"{str(directory)!r} is incomplete: {name} is missing.")
+        if _digest(path) != digest:
+            raise RunError(
+                f"{name} in {str(directory)!r} is not what was saved: it was truncated or edited. "
+                "Copy the run again, or train anew."
+            )
+    recipe = Recipe.load(directory / RECIPE)
+    schema = Schema.from_dict(_read_json(directory / SCHEMA))
+    saved = [_read_json(directory / n) for n in manifest["files"] if n.startswith(MODALITIES)]
+    states = {content["column"]: content["state"] for content in saved}
+    modalities = load_modalities(recipe, schema, states)
+    model = build_model(recipe, schema, modalities, weights=False)
+    try:
+        load_model(model, str(directory / WEIGHTS))
+    except (SafetensorError, RuntimeError) as error:
+        raise RunError(f"{WEIGHTS} does not fit the recipe of the run: {error}") from error
+    metrics_file = directory / METRICS
+    metrics = _read_json(metrics_file) if metrics_file.exists() else {}
+    return Run(recipe, schema, modalities, model.eval(), metrics)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON, whole or not at all."""
+    write_file(path, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{str(path)!r} is not valid JSON: it was truncated or edited.") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""What a training finds out about the machine before it starts, and keeps to when resumed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from polymodal.batch import Batch
+from polymodal.errors import PolymodalError
+from polymodal.files import write_file
+from polymodal.training.objective import Objective
+from polymodal.training.options import Precision, TrainOptions
+from polymodal.training.precision import choose_precision
+from polymodal.training.threads import choose_threads
+from polymodal.training.trial import Choice, untouched
+
+_DTYPES: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to compute.
+
+    Args:
+        precision: fp32, bf16 or fp16.
+        threads: number of CPU threads.
+    """
+
+    precision: Choice
+    threads: Choice
+
+    def __str__(self) -> str:
+        """For people: both, with the reasons."""
+        return (
+            f"precision {self.precision.name} ({self.precision.reason}), "
+            f"threads {self.threads.name} ({self.threads.reason})"
+        )
+
+
+def choose(
+    objective: Objective,
+    batch: Callable[[], Batch],
+    *,
+    options: TrainOptions,
+    device: torch.device,
+    alone: bool,
+) -> Choices:
+    """Take the user's word, or measure a few real steps; sets the number of threads.
+
+    The model, its gradients and all random generators are afterwards as they were.
+
+    Args:
+        objective: on ``device``, in training mode.
+        batch: makes the batch to measure with.
+        options: what the user asked for.
+        device: where the training runs.
+        alone: whether this is the only process; several leave the threads as they are.
+
+    Raises:
+        PolymodalError: this device cannot compute in the precision that was asked for.
+    """
+    if options.precision == "fp16" and device.type == "cpu":
+        raise PolymodalError(
+            "train.precision is fp16, which needs a GPU, but this training runs on the CPU. "
+            "Use bf16, fp32 or auto."
+        )
+    made: list[Batch] = []  # one batch serves both; none is made where nothing is measured
+
+    def step(precision: Precision = "fp32") -> None:
+        if not made:
+            made.append(batch().to(device))
+        enabled = precision in _DTYPES
+        with torch.autocast(device.type, dtype=_DTYPES.get(precision), enabled=enabled):
+            terms = objective(made[0])
+        torch.stack(list(terms.values())).sum().backward()
+        objective.zero_grad(set_to_none=True)
+
+    with untouched(objective, device):
+        if options.threads != "auto":
+            threads = Choice(str(options.threads), reason="as asked")
+        elif device.type == "cpu" and alone:
+            threads = choose_threads(step)
+        else:
+            threads = Choice(str(torch.get_num_threads()), reason="as found")
+        torch.set_num_threads(int(threads.name))
+        if options.precision == "auto":
+            precision = choose_precision(step, device)
+        else:
+            precision = Choice(options.precision, reason="as asked")
+    return Choices(precision, threads)
+
+
+def save_choices(choices: Choices, path: Path) -> None:
+    """Write them, for people and for resuming."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, json.dumps(asdict(choices), indent=2) + "\n")
+
+
+def load_choices(path: Path) -> Choices:
+    """Read what :func:`save_choices` wrote."""
+    found = json.loads(path.read_text())
+    return Choices(Choice(**found["precision"]), Choice(**found["threads"]))

@@ -1,0 +1,12 @@
+import pytest
+import torch
+
+from polymodal.batch import Field
+from polymodal.encoders import SpectrogramTransformer
+
+
+@pytest.mark.parametrize(("frames", "tokens"), [(1, 1), (4, 1), (5, 2), (40, 10)])
+def test_a_token_stands_for_four_frames(frames: int, tokens: int) -> None:
+    encoder = SpectrogramTransformer(8, width=8, base=2)
+    sound = Field(torch.zeros(2, frames, 8), torch.ones(2).bool())
+    assert encoder(sound).x.shape == (2, tokens, 8)

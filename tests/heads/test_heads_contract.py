@@ -1,0 +1,152 @@
+"""What every head promises."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, save
+from torch import Tensor
+
+from polymodal.batch import Field, Fused
+from polymodal.errors import RecipeError
+from polymodal.heads import HEADS, Head
+
+NAN = float("nan")
+VALUES = {
+    "classification": torch.tensor([2, 0, 1, 2, 0, 1]),
+    "tagging": torch.tensor([[1.0, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 0, 1]]),
+    "regression": torch.tensor([1.5, 20.0, 3.0, 7.0, 0.1, 2.0]),
+}
+SIZES = {"classification": {"classes": 3}, "tagging": {"labels": 3}, "regression": {"log": True}}
+VARIANTS = [
+    *[(name, {}) for name in HEADS],
+    *[(name, {"hidden": 5, "dropout": 0.5}) for name in HEADS],
+    ("classification", {"loss": "focal", "class_weights": [1.0, 2.0, 3.0], "focal_gamma": 0.5}),
+    ("classification", {"label_smoothing": 0.1}),
+    ("tagging", {"positive_weights": [1.0, 2.0, 3.0]}),
+    ("regression", {"loss": "mse", "log": False}),
+]
+
+every = pytest.mark.parametrize(("name", "options"), VARIANTS)
+
+
+def build(name: str, options: dict, seed: int = 0) -> Head:
+    torch.manual_seed(seed)
+    return HEADS[name](8, **{**SIZES[name], **options}).eval()
+
+
+def fused(rows: int = 6) -> Fused:
+    vector = torch.randn(rows, 8, generator=torch.Generator().manual_seed(1))
+    return Fused(vector, vector[:, None], torch.ones(rows, 1, dtype=torch.bool))
+
+
+def total(head: Head, prediction: Tensor, target: Field) -> Tensor:
+    terms = head.loss(prediction, target)
+    assert terms and all(t.shape == () for t in terms.values())
+    return torch.stack(list(terms.values())).sum()
+
+
+@every
+def test_shapes(name, options):
+    head = build(name, options)
+    prediction = head(fused())
+    answer, probabilities = head.answer(prediction), head.probabilities(prediction)
+    assert answer.shape == VALUES[name].shape
+    if probabilities is not None:
+        assert probabilities.shape == (6, 3) and ((probabilities >= 0) & (probabilities <= 1)).all()
+    else:
+        assert name == "regression"
+
+
+@every
+def test_gradient_reaches_every_parameter(name, options):
+    head = build(name, options)
+    total(head, head(fused()), Field(VALUES[name], torch.ones(6) > 0)).backward()
+    assert all(p.grad is not None and p.grad.any() for p in head.parameters())
+
+
+@every
+@settings(max_examples=8, deadline=None)
+@given(
+    present=st.lists(st.booleans(), min_size=6, max_size=6),
+    content=st.sampled_from([NAN, -1.0, 99.0, float("inf")]),
+)
+def test_absent_targets_never_matter(name, options, present, content):
+    here = torch.tensor(present)
+    values = VALUES[name].float()
+    changed = torch.where(here.reshape(-1, *[1] * (values.ndim - 1)), values, content)
+    rows = here.nonzero().flatten()
+    results = []
+    for target in (
+        Field(values, here),
+        Field(changed, here),
+        Field(values[rows], here, index=(here.cumsum(0) - 1).clamp_min(0) * here),
+    ):
+        head = build(name, options)
+        loss = total(head, head(fused()), target)
+        loss.backward()
+        results.append([loss, *[p.grad for p in head.parameters()]])
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+    assert all(t.isfinite().all() for t in results[0])
+    if not any(present):
+        assert not any(t.any() for t in results[0])
+
+
+@every
+def test_loss_is_the_mean_over_rows_with_a_target(name, options):
+    options = {k: v for k, v in options.items() if k != "class_weights"}
+    head, here = build(name, options), torch.tensor([True, False, True, False, False, True])
+    prediction = head(fused())
+    alone = [
+        total(head, prediction[i : i + 1], Field(VALUES[name][i : i + 1], torch.tensor([True])))
+        for i in (0, 2, 5)
+    ]
+    loss = total(head, prediction, Field(VALUES[name], here))
+    torch.testing.assert_close(loss, torch.stack(alone).mean())
+
+
+@every
+def test_shared_cells_are_looked_up(name, options):
+    head, index = build(name, options), torch.tensor([1, 1, 0, 5, 2, 2])
+    prediction, here = head(fused()), torch.ones(6) > 0
+    shared = total(head, prediction, Field(VALUES[name], here, index=index))
+    assert torch.equal(shared, total(head, prediction, Field(VALUES[name][index], here)))
+
+
+@every
+def test_bf16_predictions(name, options):
+    head = build(name, options)
+    with torch.autocast("cpu", torch.bfloat16):
+        prediction = head(fused())
+        loss = total(head, prediction, Field(VALUES[name], torch.ones(6) > 0))
+    assert prediction.dtype == torch.bfloat16 and loss.dtype == torch.float32
+    assert head.answer(prediction).dtype != torch.bfloat16
+
+
+@every
+def test_it_can_learn_its_targets(name, options):
+    head = build(
+        name, {**options, "label_smoothing": 0.0} if "label_smoothing" in options else options
+    )
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
+    target = Field(VALUES[name], torch.ones(6) > 0)
+    for _ in range(150):
+        optimizer.zero_grad()
+        total(head, head(fused()), target).backward()
+        optimizer.step()
+    answer = head.answer(head(fused()))
+    torch.testing.assert_close(answer.float(), VALUES[name].float(), atol=0.2, rtol=0.1)
+
+
+@every
+def test_saved_and_loaded_gives_the_same_bits(name, options):
+    head, loaded = build(name, options), build(name, options, seed=3)
+    loaded.load_state_dict(load(save(head.state_dict())))
+    assert torch.equal(loaded(fused()), head(fused()))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_sizes_out_of_range_are_errors(name):
+    with pytest.raises(RecipeError, match="with -1 hidden units"):
+        build(name, {"hidden": -1})
