@@ -17,7 +17,13 @@ from polymodal.data.modalities import (
     Text,
 )
 from polymodal.data.schema import Schema
-from polymodal.encoders import ENCODERS, TABLE_ENCODERS
+from polymodal.encoders import (
+    ENCODERS,
+    TABLE_ENCODERS,
+    PretrainedAudio,
+    PretrainedImage,
+    PretrainedText,
+)
 from polymodal.encoders.encoder import Encoder, TableEncoder
 from polymodal.fusion import FUSIONS
 from polymodal.heads import HEADS
@@ -27,6 +33,7 @@ from polymodal.recipe import NamedPart, Recipe
 
 TABULAR = "tabular"
 SMALL_PICTURE = 64
+PRETRAINED = (PretrainedImage, PretrainedText, PretrainedAudio)
 ENCODER_OF = {"text": "text_rnn", "audio": "cnn", "number": "number", "category": "category", "tags": "tags"}
 HEAD_OF = {"category": "classification", "tags": "tagging", "number": "regression"}
 
@@ -49,10 +56,8 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
         options = dict(part.options)
         if column.encoder is not None:
             cls = ENCODERS[part.name][column.encoder.name]
-            if hasattr(cls, "preprocessing"):
+            if cls in PRETRAINED:
                 options = cls.preprocessing(column.encoder.options["model"]) | options
-        if part.name == "image":
-            options.setdefault("max_pixels", recipe.data.max_pixels)
         modalities[name] = NamedPart(name=part.name, **options).build(MODALITIES)
     return modalities
 
@@ -77,7 +82,11 @@ def load_modalities(
 
 
 def build_model(
-    recipe: Recipe, schema: Schema, modalities: Mapping[str, Modality], **encoder_options: Any
+    recipe: Recipe,
+    schema: Schema,
+    modalities: Mapping[str, Modality],
+    *,
+    configs: Mapping[str, dict[str, Any]] | None = None,
 ) -> MultimodalModel:
     """The network for fitted modalities.
 
@@ -87,7 +96,8 @@ def build_model(
         recipe: which encoders, fusion and heads.
         schema: which columns are inputs and targets.
         modalities: column -> fitted modality.
-        encoder_options: arguments for every encoder that takes them.
+        configs: column -> configuration of its pretrained encoder as :func:`backbone_configs`
+            gave it; such an encoder is built without its weights, which a saved run brings.
     """
     encoders: dict[str, Encoder | TableEncoder] = {}
     features: dict[str, Encoder] = {}
@@ -95,7 +105,9 @@ def build_model(
         modality = modalities[name]
         part = recipe.column(name).encoder or default_encoder(modality)
         cls = ENCODERS[modality.name][part.name]
-        facts = _accepted(cls, {**_facts(modality), **encoder_options})
+        facts = _accepted(cls, _facts(modality))
+        if name in (configs or {}):
+            facts["config"] = configs[name]
         encoder = part.build(ENCODERS[modality.name], **facts)
         if modality.media or modality.ragged:
             encoders[name] = encoder
@@ -115,6 +127,12 @@ def build_model(
         modality_dropout=recipe.train.modality_dropout if len(encoders) > 1 else 0.0,
         loss_weights=recipe.train.loss_weights,
     )
+
+
+def backbone_configs(model: MultimodalModel) -> dict[str, dict[str, Any]]:
+    """The configurations of the pretrained encoders, with which they can be built offline."""
+    pretrained = {name: model.encoder(name) for name in model.branches}
+    return {n: e.config for n, e in pretrained.items() if isinstance(e, PRETRAINED)}
 
 
 def default_encoder(modality: Modality) -> NamedPart:

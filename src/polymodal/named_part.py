@@ -25,8 +25,8 @@ Registry: TypeAlias = Mapping[str, type[T]]
 SLOTS = ("modality", "encoder", "head", "fusion", "tabular")
 """The options of a recipe in which a named part stands."""
 
-DATA_DERIVED = frozenset({"center", "scale", "log"})
-"""Keyword arguments of encoders and heads that are learned from the data, not chosen."""
+DATA_DERIVED = frozenset({"center", "scale", "log", "weights", "config"})
+"""Keyword arguments of encoders and heads that the data or a saved run brings, not the user."""
 
 
 class NamedPart(BaseModel):

@@ -77,8 +77,6 @@ class DataOptions(Options):
     """what to do with a cell that cannot be read: treat_as_missing (and report it), or error"""
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """threads that decode files; auto = one for each core"""
-    max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
-    """a picture with more pixels is refused before it is decoded"""
     drop_leaks: bool = True
     """leave out inputs that are the target under another name"""
 

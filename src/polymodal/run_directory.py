@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
-from polymodal.build import build_model, load_modalities
+from polymodal.build import backbone_configs, build_model, load_modalities
 from polymodal.data.modalities import Modality
 from polymodal.data.schema import Schema
 from polymodal.errors import RunError
@@ -23,6 +23,7 @@ from polymodal.recipe import Recipe
 FORMAT = 1
 RECIPE, SCHEMA, WEIGHTS = "recipe.yaml", "schema.json", "weights.safetensors"
 MANIFEST, METRICS, MODALITIES = "manifest.json", "metrics.json", "modalities"
+BACKBONES = "backbones.json"
 
 
 @dataclass
@@ -57,7 +58,8 @@ def save_run(directory: Path, run: Run) -> None:
     write_file(directory / RECIPE, run.recipe.to_yaml(comments=True))
     write_json(directory / SCHEMA, run.schema.to_dict())
     write_file(directory / WEIGHTS, lambda path: save_model(run.model, str(path)))
-    names = [RECIPE, SCHEMA, WEIGHTS]
+    write_json(directory / BACKBONES, backbone_configs(run.model))
+    names = [RECIPE, SCHEMA, WEIGHTS, BACKBONES]
     for old in (directory / MODALITIES).glob("*.json"):
         old.unlink()
     for number, (column, modality) in enumerate(run.modalities.items()):
@@ -112,7 +114,8 @@ def load_run(directory: Path) -> Run:
     saved = [_read_json(directory / n) for n in manifest["files"] if n.startswith(MODALITIES)]
     states = {content["column"]: content["state"] for content in saved}
     modalities = load_modalities(recipe, schema, states)
-    model = build_model(recipe, schema, modalities, weights=False)
+    configs = _read_json(directory / BACKBONES)
+    model = build_model(recipe, schema, modalities, configs=configs)
     try:
         load_model(model, str(directory / WEIGHTS))
     except (SafetensorError, RuntimeError) as error:

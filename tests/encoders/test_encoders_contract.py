@@ -182,9 +182,7 @@ CASES = {
         lambda: rooms.CategoryEncoder(5, width=16),
         lambda: columns()["k.x"],
     ),
-    "tags": Case(
-        rooms.TagsEncoder, lambda: rooms.TagsEncoder(3, width=16), lambda: columns()["t"]
-    ),
+    "tags": Case(rooms.TagsEncoder, lambda: rooms.TagsEncoder(3, width=16), lambda: columns()["t"]),
     "tabular_transformer": Case(
         rooms.TabularTransformer, lambda: row(rooms.TabularTransformer), columns
     ),

@@ -5,9 +5,7 @@ from polymodal.batch import Field
 from polymodal.encoders.masked_convolution import MaskedConvolutions
 
 
-@pytest.mark.parametrize(
-    ("mels", "bands"), [(1, 1), (4, 4), (5, 3), (16, 4), (64, 16)]
-)
+@pytest.mark.parametrize(("mels", "bands"), [(1, 1), (4, 4), (5, 3), (16, 4), (64, 16)])
 def test_the_size_of_a_frame(mels: int, bands: int) -> None:
     layers = MaskedConvolutions(mels, 0.0, 1.0, channels=(2, 3), strides=(2, 1))
     frames, mask = layers(Field(torch.zeros(2, 7, mels), torch.ones(2).bool()))

@@ -10,7 +10,11 @@ def test_an_absent_column_is_as_good_as_none() -> None:
     both = TabularTransformer({"a": NumberEncoder(), "b": NumberEncoder()}, width=8).eval()
     only = TabularTransformer({"a": NumberEncoder()}, width=8).eval()
     only.load_state_dict(
-        {k: v for k, v in both.state_dict().items() if not k.startswith(("features.1", "project.1"))}
+        {
+            k: v
+            for k, v in both.state_dict().items()
+            if not k.startswith(("features.1", "project.1"))
+        }
     )
     a = Field(torch.tensor([0.3]), torch.tensor([True]))
     b = Field(torch.tensor([torch.nan]), torch.tensor([False]))

@@ -79,9 +79,8 @@ def show_model(console: Console, parts: Sequence[tuple[str, int]]) -> None:
 
 def show_assessment(console: Console, found: Assessment, language: Language) -> None:
     """Scores, baselines and the verdict."""
-    from polymodal.evaluation.language import model_name, number
+    from polymodal.evaluation.language import say, translate
     from polymodal.evaluation.metrics import LABELS
-    from polymodal.evaluation.scores import span
 
     console.print(found.evaluation.table(language))
     for target, named in found.baselines.items():
@@ -93,10 +92,10 @@ def show_assessment(console: Console, found: Assessment, language: Language) -> 
         rows = {"fused": found.evaluation[target], **named}
         for name, scores in sorted(rows.items(), key=lambda row: -row[1].headline.value):
             style = "bold" if name == "fused" else None
-            shown = model_name(name, language)
-            if name not in ("fused",) and shown == name:
-                shown = model_name("only", language).format(columns=name)
-            table.add_row(shown, number(scores.headline.value), span(scores.headline), style=style)
+            shown = translate("name", name, language)
+            if shown == name:
+                shown = say("name_only", language, columns=name)
+            table.add_row(shown, scores.headline.words, scores.headline.span, style=style)
         console.print(table)
         if target in found.verdicts:
             colour = {"better": "green", "same": "yellow", "worse": "red"}

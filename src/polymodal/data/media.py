@@ -1,8 +1,10 @@
-"""Reading the bytes of a media cell, and telling what they are."""
+"""Cells that are pictures or sounds: how to tell them, read their bytes and know them again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,12 +13,18 @@ import numpy as np
 
 from polymodal.errors import CellError
 
+IMAGE_ENDINGS = frozenset(
+    ".png .jpg .jpeg .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .jp2 .ico .avif .heic".split()
+)
+AUDIO_ENDINGS = frozenset(".wav .flac .ogg .oga .opus .mp3 .m4a .aac .aif .aiff .wma".split())
+VIDEO_ENDINGS = frozenset(".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv".split())
 SIGNATURES = (
     ("an image", 0, (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4\n")),
     ("an image", 0, (b"P5", b"P6", b"\0\0\0\x0cjP", b"\0\0\1\0")),
     ("an image", 8, (b"WEBP",)),
     ("an image", 4, (b"ftypavif", b"ftypheic", b"ftypmif1")),
     ("a sound", 0, (b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"FORM", b"OggS")),
+    ("a sound", 0, (b"\xff\xf1", b"\xff\xf9", b".snd")),
     ("a sound", 8, (b"WAVE",)),
     ("a sound", 4, (b"ftypM4A",)),
     ("a video", 4, (b"ftyp",)),
@@ -42,6 +50,20 @@ class Shown:
     note: str = ""
 
 
+def ending(cell: Any) -> str:
+    """The file ending of a cell that looks like a path ('.png'), else ''.
+
+    >>> ending("photos/a.PNG"), ending("the end."), ending(3)
+    ('.png', '', '')
+    """
+    if isinstance(cell, Path):
+        return cell.suffix.lower()
+    if not isinstance(cell, str) or len(cell) > 1000 or "\n" in cell:
+        return ""
+    dot = cell.rfind(".")
+    return cell[dot:].lower() if 2 <= len(cell) - dot <= 6 and dot > 0 else ""
+
+
 def read_bytes(cell: Any) -> bytes:
     """The bytes of a media cell: a path's content, or bytes as they are.
 
@@ -51,19 +73,35 @@ def read_bytes(cell: Any) -> bytes:
     if isinstance(cell, bytes | bytearray | memoryview):
         content = bytes(cell)
     elif isinstance(cell, str | Path):
-        if str(cell).startswith(("http:", "https:")) or "://" in str(cell):
-            raise CellError("address instead of a file", f"{cell}; download it first")
-        try:
-            content = Path(cell).expanduser().read_bytes()
-        except FileNotFoundError as error:
-            raise CellError("file not found", str(cell)) from error
-        except OSError as error:
-            raise CellError("file cannot be read", f"{cell}: {error.strerror}") from error
+        content = _read_file(str(cell))
     else:
         raise CellError("not a path, bytes or media object", type(cell).__name__)
     if not content:
         raise CellError("zero-byte file", str(cell) if isinstance(cell, str | Path) else "")
     return content
+
+
+def is_wrapped(cell: Any) -> bool:
+    """Whether a cell is a picture or sound as `datasets` keeps it: ``{"bytes": …, "path": …}``."""
+    return isinstance(cell, Mapping) and bool({"bytes", "path"} & set(cell))
+
+
+def unwrapped(cell: Any) -> Any:
+    """The bytes, or else the path, of a wrapped cell; any other cell as it is."""
+    return (cell.get("bytes") or cell.get("path")) if is_wrapped(cell) else cell
+
+
+def identity(cell: Any) -> str | bytes | None:
+    """What two cells have in common that hold the same: text or path, or a digest of their bytes.
+
+    None for objects that cannot be compared (arrays, pictures in memory).
+    """
+    cell = unwrapped(cell)
+    if isinstance(cell, bytes):
+        return hashlib.blake2b(cell, digest_size=16).digest()
+    if isinstance(cell, os.PathLike):
+        return os.fspath(cell)
+    return cell if isinstance(cell, str) else None
 
 
 def what_is(content: bytes) -> str:
@@ -87,3 +125,21 @@ def spread(cells: Sequence[Any], most: int) -> list[Any]:
     if len(cells) <= most:
         return list(cells)
     return [cells[i] for i in np.linspace(0, len(cells) - 1, most).astype(int)]
+
+
+def _read_file(path: str) -> bytes:
+    if "://" in path:
+        raise CellError("address instead of a file", f"{path}; download it first")
+    try:
+        # Reading a pipe or a device could wait for ever.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise CellError("not a file", path)
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise CellError("file not found", path) from error
+    except OSError as error:
+        raise CellError("file cannot be read", f"{path}: {error.strerror}") from error
+    except ValueError as error:  # a null character, half a surrogate pair
+        if isinstance(error, CellError):
+            raise
+        raise CellError("not a path", repr(path)[:60]) from error

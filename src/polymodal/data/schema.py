@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from polymodal.data.modalities import MODALITIES
-from polymodal.data.table import VIDEO_ENDINGS, ColumnSummary, Table, ending, name_parts
+from polymodal.data.media import VIDEO_ENDINGS, ending
+from polymodal.data.summary import MOST_COUNTED, ColumnSummary, name_parts
+from polymodal.data.table import Table
 from polymodal.errors import SchemaError, nearest
 
 Role = Literal["input", "target", "group", "split", "ignored"]
@@ -23,11 +26,14 @@ PARTS = {
 }  # fmt: skip
 SPLIT_NAMES = {"split", "subset", "part", "partition", "fold", "set", "usage", "phase"}
 GROUP_NAMES = {
-    "patient", "subject", "speaker", "person", "user", "customer", "session", "group",
-    "participant", "author", "household", "device",
+    "patient", "subject", "speaker", "person", "user", "customer", "participant", "household",
 }  # fmt: skip
+# These name a kind as often as a single one (a phone or a tablet; treated or control).
+LOOSE_GROUP_NAMES = {"session", "group", "author", "device"}
+FEWEST_LOOSE_GROUPS = 10
 KEY_NAMES = {"id", "uid", "uuid", "guid", "key", "idx", "index", "row", "rownum", "filename"}
 ADDRESS = re.compile(r"^\s*(https?://|www\.|10\.\d{4,}/)", re.IGNORECASE)
+MOMENTS = (date, time, timedelta)
 A_WORD = re.compile(r"[^\W\d_]{2,}")
 MOST_CLASSES = 100
 
@@ -134,23 +140,21 @@ def infer_schema(
             raise SchemaError(f"Column {name!r}: no role {role!r}. {nearest(role, ROLES)}")
     columns = []
     for name in table.names:
-        summary = table.summary(name)
-        role = roles.get(name)
-        if inputs is not None and role is None and name not in _split_like(table, name):
-            role = "input" if name in inputs else None
-            if role is None:
+        summary, role = table.summary(name), roles.get(name)
+        if inputs is not None and role is None:
+            if name in inputs:
+                role = "input"
+            elif not (_is_split(summary) or _is_group(summary)):
                 columns.append(_describe(summary, "", "ignored", "not among the inputs asked for"))
                 continue
         columns.append(_infer_column(summary, role, modalities.get(name)))
     schema = Schema(tuple(columns))
     splits = schema.named("split")
-    for extra in splits[1:]:
-        schema = schema.ignore(extra, f"{splits[0]!r} is the split already")
+    chosen = next((name for name in splits if roles.get(name) == "split"), None)
+    for extra in splits:
+        if extra != (chosen or splits[0]):
+            schema = schema.ignore(extra, f"{chosen or splits[0]!r} is the split already")
     return schema
-
-
-def _split_like(table: Table, name: str) -> list[str]:
-    return [name] if _is_split(table.summary(name)) else []
 
 
 def _infer_column(summary: ColumnSummary, role: Role | None, modality: str | None) -> ColumnSchema:
@@ -165,12 +169,12 @@ def _infer_column(summary: ColumnSummary, role: Role | None, modality: str | Non
     if role is None and modality is None:
         if _is_split(summary):
             return _describe(summary, "category", "split", "names the parts of the table")
-        reason = _why_ignored(summary)
-        if reason:
-            return _describe(summary, "", "ignored", reason)
         if _is_group(summary):
             reason = "names who or what a row belongs to; not an input"
             return _describe(summary, "category", "group", reason)
+        reason = _why_ignored(summary)
+        if reason:
+            return _describe(summary, "", "ignored", reason)
     found = modality or recognise(summary)
     if not found:
         if role == "input":
@@ -233,8 +237,10 @@ def _is_split(summary: ColumnSummary) -> bool:
 
 def _is_group(summary: ColumnSummary) -> bool:
     parts = [part for part in name_parts(summary.name) if part not in KEY_NAMES]
-    named = len(parts) == 1 and parts[0] in GROUP_NAMES
-    return named and 2 <= summary.distinct < summary.present
+    if len(parts) != 1 or not summary.distinct < summary.present:
+        return False
+    loose = parts[0] in LOOSE_GROUP_NAMES and summary.distinct >= FEWEST_LOOSE_GROUPS
+    return loose or (parts[0] in GROUP_NAMES and summary.distinct >= 2)
 
 
 def _why_ignored(summary: ColumnSummary) -> str:
@@ -242,32 +248,56 @@ def _why_ignored(summary: ColumnSummary) -> str:
     sample, parts = summary.sample, name_parts(summary.name)
     if not summary.present:
         return "empty in every row"
-    if sample and sum(ending(cell) in VIDEO_ENDINGS for cell in sample) > len(sample) / 2:
+    if sum(ending(cell) in VIDEO_ENDINGS for cell in sample) > len(sample) / 2:
         return "video, which this version does not read yet"
+    if all(isinstance(cell, MOMENTS) for cell in sample):
+        return "dates or times, which this version does not read yet"
     if summary.distinct == 1 and summary.counts is not None and not summary.missing:
         return "the same value in every row"
     strings = [cell for cell in sample if isinstance(cell, str)]
-    whole = bool(sample) and all(isinstance(v, int) and not isinstance(v, bool) for v in sample)
-    unique = summary.counts is not None or summary.distinct > 5000
-    all_differ = unique and summary.distinct == summary.present
     if strings and sum(bool(ADDRESS.match(cell)) for cell in strings) > len(strings) / 2:
         return "web addresses or document numbers"
-    few = summary.distinct <= 20 and summary.present >= 5 * summary.distinct
-    is_key = bool(parts) and parts[-1] in KEY_NAMES and (all_differ or (whole and not few))
-    if is_key and not _media(summary):
+    if _media(summary):
+        return ""
+    if _is_key(summary):
         return "a key or row number"
     if parts and parts[-1] in SPLIT_NAMES and summary.counts:
         known = sum(str(value).lower() in PARTS for value in summary.counts)
         if known > len(summary.counts) / 2:
             return "names the parts of another split"
-    if all_differ and summary.present > 20 and strings and not _media(summary):
+    if strings and _all_differ(summary) and summary.present > 20:
         wordy = sum(bool(A_WORD.search(cell)) for cell in strings) / len(strings)
-        ideographs = sum(len(cell) >= 2 and not cell.isascii() and cell.isalpha() for cell in strings)
-        if wordy < 0.5 and ideographs < len(strings) / 2:
+        ideographs = sum(
+            len(cell) >= 2 and not cell.isascii() and cell.isalpha() for cell in strings
+        )
+        numbers = recognise(summary) == "number"
+        if wordy < 0.5 and ideographs < len(strings) / 2 and not numbers:
             return "a different code in every row"
-    if sample and all(isinstance(cell, list | tuple | dict) for cell in sample):
-        return "" if recognise(summary) else "nested values of no modality known in this version"
+    if all(isinstance(cell, list | tuple | dict) for cell in sample) and not recognise(summary):
+        return "nested values of no modality known in this version"
     return ""
+
+
+def _is_key(summary: ColumnSummary) -> bool:
+    """Whether a column only tells rows apart: by its name, or because it counts them."""
+    sample, parts = summary.sample, name_parts(summary.name)
+    whole = all(isinstance(v, int) and not isinstance(v, bool) for v in sample)
+    all_differ = _all_differ(summary)
+    few = summary.distinct <= 20 and summary.present >= 5 * summary.distinct
+    named = bool(parts) and parts[-1] in KEY_NAMES
+    if named and (all_differ or (whole and not few)):
+        return True
+    # 0, 1, 2, … or 1, 2, 3, … in the order of the rows, as saving a data frame adds it.
+    counting = whole and all_differ and len(sample) > 20 and sample[0] in (0, 1)
+    steps = zip(sample, sample[1:], strict=False)
+    return counting and sample[-1] - sample[0] == summary.present - 1 and all(
+        a < b for a, b in steps
+    )
+
+
+def _all_differ(summary: ColumnSummary) -> bool:
+    comparable = summary.counts is not None or summary.distinct > MOST_COUNTED
+    return comparable and summary.distinct == summary.present
 
 
 def _media(summary: ColumnSummary) -> bool:

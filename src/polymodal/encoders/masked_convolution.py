@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from polymodal.batch import Field
 from polymodal.encoders.masking import real_values, token_mask
-from polymodal.encoders.pixels import compute_dtype
+from polymodal.encoders.precision import compute_dtype
 
 LEAST_BANDS = 4
 
@@ -18,6 +18,8 @@ class MaskedConvolutions(nn.Module):
 
     After each layer all frames of padding are set to zero, so that a sound's end looks to the
     next layer as the end of the picture does: how much padding follows changes nothing.
+    In training alone, batch normalisation still counts the frames of padding among its own:
+    batch sounds by length.
 
     Args:
         mels: frequency bands of a frame.

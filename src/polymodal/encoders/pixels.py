@@ -7,13 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-
-def compute_dtype(parameter: Tensor) -> torch.dtype:
-    """The dtype in which a layer with this parameter computes: autocast's, or its own."""
-    device = parameter.device.type
-    return (
-        torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else parameter.dtype
-    )
+from polymodal.encoders.precision import compute_dtype
 
 
 class PixelNormalisation(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from pathlib import Path
 from typing import Any
@@ -67,21 +68,19 @@ class PretrainedImage(Encoder):
     ) -> None:
         super().__init__()
         weights = weights and config is None
-        saved = config or {"network": None}
-        self.timm = saved["library"] == "timm" if config else _timm_name(model) is not None
+        saved = config and config["network"]
+        self.timm = config["library"] == "timm" if config else _timm_name(model) is not None
+        network: Any
         if self.timm:
-            network, description = _timm_network(model, saved["network"], weights)
-            groups = _timm_groups(network)
-            self.width = network.num_features
+            network, description = _timm_network(model, saved, weights)
+            groups, self.width = _timm_groups(network), network.num_features
         else:
-            settings = transformers_config(model, saved["network"])
+            settings = transformers_config(model, saved)
             settings = getattr(settings, "vision_config", settings)
-            network, description = (
-                transformers_network(model, settings, weights),
-                plain_config(settings),
-            )
+            network = transformers_network(model, settings, weights)
+            description = plain_config(settings)
             groups = transformers_groups(network)
-            sizes = getattr(settings, "hidden_sizes", None)
+            sizes = getattr(settings, "hidden_sizes", None)  # of a hierarchical network
             self.width = sizes[-1] if sizes else settings.hidden_size
         wants = config["preprocessing"] if config else self.preprocessing(model)
         self.config = {
@@ -165,17 +164,9 @@ def _timm_name(model: str) -> str | None:
     if not timm.is_model(model):
         raise RecipeError(
             f"There is no pretrained image model {model!r}: neither a folder nor a timm model. "
-            f"{nearest(model, _alike(model, timm.list_models()))}"
+            f"{nearest(model, difflib.get_close_matches(model, timm.list_models(), n=5))}"
         )
     return model
-
-
-def _alike(model: str, names: list[str]) -> list[str]:
-    start = model[:4].lower()
-    return [name for name in names if name.startswith(start)][:20] or [
-        "resnet18",
-        "vit_tiny_patch16_224",
-    ]
 
 
 def _timm_network(

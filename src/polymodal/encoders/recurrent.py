@@ -13,8 +13,9 @@ class Recurrent(nn.Module):
     """GRU or LSTM over padded sequences, in which padding has no influence at all.
 
     The backward direction reads each sequence turned round within its own length, so padding
-    comes last in both directions. Measured on a CPU this is up to 3.5 times as fast as packed
-    sequences, and needs no lengths on the host.
+    comes last in both directions. For 32 sequences of 100 steps on a CPU this was 1.6 (GRU) and 3.6
+    (LSTM) times as fast as packed sequences, for 12 steps about equal; and it needs no lengths
+    on the host.
 
     Args:
         inputs: size of each step.

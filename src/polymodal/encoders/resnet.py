@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,10 +15,10 @@ from polymodal.encoders.pixels import PixelNormalisation
 class ResNet(Encoder):
     """Basic residual blocks (He 2016) behind a stem sized to the picture.
 
-    The stem halves a picture until its side is at most 64 pixels, so that one of 28, 32 or 64
-    pixels loses nothing there and one of 224 is reduced early to 56. Each stage of blocks after
-    the first halves it again, down to a grid of at most 8×8 tokens. The pooled vector is the
-    mean of the tokens.
+    The stem halves a picture until its side is at most 56 pixels: one of 28 or 32 pixels loses
+    nothing there, one of 64 is reduced to 32 and one of 224, early, to 56. Each stage of blocks
+    after the first halves it again, down to a grid of at most 8×8 tokens. The pooled vector is
+    the mean of the tokens.
 
     *When to choose it*: photos learned from scratch, from some thousand pictures on. Very small
     pictures or little time: :class:`Cnn`. Few pictures: a pretrained network.
@@ -35,6 +34,7 @@ class ResNet(Encoder):
         dropout: chance of dropping a feature before the last layer in training.
 
     Example:
+        >>> import torch
         >>> pictures = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
         >>> tokens = ResNet(channels=3, size=32)(Field(pictures, present=torch.ones(2).bool()))
         >>> tokens.x.shape, tokens.pooled.shape
@@ -57,8 +57,8 @@ class ResNet(Encoder):
         self.width = width
         self.normalise = PixelNormalisation(channels, mean, std)
         stem, inputs, side = nn.Sequential(), channels, size
-        while not stem or side > 64:
-            stride = 2 if side > 64 else 1
+        while not stem or side > 56:
+            stride = 2 if side > 56 else 1
             stem += nn.Sequential(
                 nn.Conv2d(inputs, base, 3, stride, padding=1, bias=False),
                 nn.BatchNorm2d(base),
@@ -67,7 +67,7 @@ class ResNet(Encoder):
             inputs, side = base, -(-side // stride)
         stages, stride = nn.Sequential(), 1
         while not stages or side > 8:
-            outputs = base * 2 ** (len(stages))
+            outputs = base * 2 ** len(stages)
             side = -(-side // stride)
             blocks = [_Block(inputs, outputs, stride)]
             blocks += [_Block(outputs, outputs, 1) for _ in range(depth - 1)]

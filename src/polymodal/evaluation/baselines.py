@@ -74,7 +74,7 @@ def boosted_trees(
         rounds = int(3e8 / (features.size * trees * parts))
         smallest = len(truth) if numeric else np.bincount(truth).min()
         options: dict[str, Any] = {
-            "max_iter": min(max(rounds, 20), 200),
+            "max_iter": min(max(rounds, 15), 200),
             "learning_rate": 0.1 if rounds >= 100 else 0.2,
             "early_stopping": bool(smallest >= 20),  # else the part it holds out may lack a class
             "n_iter_no_change": 5,

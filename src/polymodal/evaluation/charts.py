@@ -200,29 +200,29 @@ def confusion(
         )
         for j in range(count):
             share, rows = shares[i, j], int(matrix[i, j])
-            # A few per cent of mistakes must be seen: their shade grows as the root of the share.
-            kind, shade = ("right", share) if i == j else ("wrong", math.sqrt(share))
-            marks += Markup(
-                '<g>{}<rect class="cell empty" x="{:.1f}" y="{:.1f}" '
-                'width="{:.1f}" height="{:.1f}" rx="2"/>'
-            ).format(
-                _title(f"{truth} {labels[i]} · {answer} {labels[j]}: {rows:,} ({share:.1%})"),
-                *(left + j * cell, top + i * cell, cell - 1.5, cell - 1.5),
-            )
-            if rows:
-                marks += Markup(
-                    '<rect class="cell {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" '
-                    'rx="2" fill-opacity="{:.2f}"/><text class="count{}" x="{:.1f}" y="{:.1f}" '
-                    'text-anchor="middle">{}</text>'
-                ).format(
-                    *(kind, left + j * cell, top + i * cell, cell - 1.5, cell - 1.5),
-                    0.1 + 0.9 * shade,
-                    " light" if shade > 0.45 else "",
-                    *(left + (j + 0.5) * cell - 0.75, top + (i + 0.5) * cell + 3.5),
-                    _compact(rows),
-                )
-            marks += Markup("</g>")
+            words = f"{truth} {labels[i]} · {answer} {labels[j]}: {rows:,} ({share:.1%})"
+            marks += Markup('<g transform="translate({:.1f} {:.1f})">{}{}</g>').format(
+                left + j * cell, top + middle - cell / 2, _title(words),
+                _cell(rows, share, cell - 1.5, right=i == j),
+            )  # fmt: skip
     return _svg(title, marks, left + count * cell + longest * 0.5, top + count * cell + 4)
+
+
+def _cell(rows: int, share: float, size: float, *, right: bool) -> Markup:
+    """One square of a confusion matrix: shaded by its share, with its count."""
+    if not rows:
+        return Markup('<rect class="cell empty" width="{0:.1f}" height="{0:.1f}" rx="2"/>').format(
+            size
+        )
+    # A few per cent of mistakes must be seen: their shade grows as the root of the share.
+    shade = share if right else math.sqrt(share)
+    return Markup(
+        '<rect class="cell {0}" width="{1:.1f}" height="{1:.1f}" rx="2" fill-opacity="{2:.2f}"/>'
+        '<text class="count{3}" x="{4:.1f}" y="{5:.1f}" text-anchor="middle">{6}</text>'
+    ).format(
+        "right" if right else "wrong", size, 0.1 + 0.9 * shade, " light" if shade > 0.45 else "",
+        size / 2, size / 2 + 4, _compact(rows),
+    )  # fmt: skip
 
 
 def scatter(
@@ -365,15 +365,16 @@ def _ticks(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]
     >>> _ticks(0.13, 0.97)
     (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     """
-    if high <= low:
-        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+    if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-200):  # as good as one value
+        room = abs(low) / 2 if abs(low) > 1e-100 else 0.5
+        low, high = low - room, high + room
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
     if whole:
         step = max(1.0, step)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(round(k * step, 12) for k in range(first, max(last, first + 1) + 1))
+    return tuple(float(f"{k * step:.12g}") for k in range(first, max(last, first + 1) + 1))
 
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:
@@ -384,7 +385,8 @@ def _log_ticks(low: float, high: float) -> tuple[float, ...]:
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     if last - first > 2:
-        return tuple(10.0**k for k in range(first, last + 1, math.ceil((last - first) / 7)))
+        step = math.ceil((last - first) / 7)
+        return tuple(10.0**k for k in range(first, last + step, step))
     fine = [s * 10.0**k for k in range(first - 1, last + 1) for s in (1, 2, 5)]
     start = max(i for i, tick in enumerate(fine) if tick <= low)
     end = min(i for i, tick in enumerate([*fine, 10.0 ** (last + 1)]) if tick >= high)

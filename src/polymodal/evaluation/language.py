@@ -18,6 +18,7 @@ ENGLISH: dict[str, str] = {
     "name_most_frequent": "most frequent answer",
     "name_mean": "mean",
     "name_boosted_trees": "boosted trees",
+    "name_boosted_trees_tabular": "boosted trees on numbers, categories and tags",
     "name_probe": "linear probe",
     "name_only": "only {columns}",
     # verdict
@@ -57,6 +58,7 @@ ENGLISH: dict[str, str] = {
     "modalities": "What each input is worth",
     "modalities_note": "The same trained model with inputs hidden from it; bars show {metric}.",
     "all_inputs": "all inputs",
+    "no_input": "no input",
     # report: learning
     "learning": "Learning",
     "loss": "Loss",
@@ -145,12 +147,11 @@ ENGLISH: dict[str, str] = {
     "command": "Command",
     "environment": "Environment",
     "time": "Time spent",
-    "stage_read": "reading",
-    "stage_pack": "decoding",
-    "stage_train": "training",
-    "stage_evaluate": "evaluating",
-    "stage_baselines": "baselines",
-    "stage_report": "report",
+    "stage_reading the table": "reading the table",
+    "stage_learning the modalities": "learning the modalities",
+    "stage_decoding the cells": "decoding the cells",
+    "stage_training": "training",
+    "stage_measuring": "measuring",
     "no_undefined": "– means: not defined on these rows.",
 }
 
@@ -165,6 +166,7 @@ CHINESE: dict[str, str] = {
     "name_most_frequent": "最常见答案",
     "name_mean": "均值",
     "name_boosted_trees": "梯度提升树",
+    "name_boosted_trees_tabular": "梯度提升树（仅数值、类别与标签）",
     "name_probe": "线性探针",
     "name_only": "仅 {columns}",
     "verdict_better": "优于其他最佳方法“{name}”：{metric}为 {fused}，对方为 {other}，"
@@ -197,6 +199,7 @@ CHINESE: dict[str, str] = {
     "modalities": "各输入的贡献",
     "modalities_note": "同一个训练好的模型，隐藏部分输入；条形表示{metric}。",
     "all_inputs": "全部输入",
+    "no_input": "无输入",
     "learning": "学习过程",
     "loss": "损失",
     "epoch": "轮次",
@@ -277,12 +280,11 @@ CHINESE: dict[str, str] = {
     "command": "命令",
     "environment": "环境",
     "time": "耗时",
-    "stage_read": "读取",
-    "stage_pack": "解码",
-    "stage_train": "训练",
-    "stage_evaluate": "评估",
-    "stage_baselines": "基线",
-    "stage_report": "报告",
+    "stage_reading the table": "读取表格",
+    "stage_learning the modalities": "学习各模态",
+    "stage_decoding the cells": "解码单元格",
+    "stage_training": "训练",
+    "stage_measuring": "评估",
     "no_undefined": "– 表示：在这些行上没有定义。",
 }
 

@@ -99,7 +99,8 @@ class Report:
         rows: part (``train``, ``validation``, ``test``) -> how many rows it has.
         seconds: stage -> how long it took.
         command: how the run is repeated.
-        baselines: target -> name -> scores of another way of answering on the same rows.
+        baselines: target -> name -> scores of another way of answering on the same rows; a name
+            that is not one of our baselines is an input column, learned from alone.
         verdicts: target -> how the fused model compares with the best of them.
         subsets: target -> sets of input columns left visible, with the headline score of each.
         history: one dict per epoch with the keys ``epoch``, ``step``, ``train_loss``,
@@ -205,10 +206,12 @@ def _target(report: Report, outcome: Outcome, language: Language) -> dict[str, A
 def _against(report: Report, scores: TargetScores, metric: str, language: Language) -> str:
     """Bars of the fused model and of every other way of answering."""
     baselines = report.baselines.get(scores.target, {})
-    others = [
-        charts.Bar(translate("name", name, language), other.headline)
-        for name, other in baselines.items()
-    ]
+    others = []
+    for name, other in baselines.items():
+        label = translate("name", name, language)
+        if label == name:  # not one of our baselines: an input column on its own
+            label = say("name_only", language, columns=name)
+        others.append(charts.Bar(label, other.headline))
     for columns, score in report.subsets.get(scores.target, ()):
         if len(columns) == 1 and not set(columns) & set(baselines):
             label = say("name_only", language, columns=next(iter(columns)))
@@ -231,7 +234,8 @@ def _subsets(
     rows, marker = [], None
     for columns, score in order:
         whole = frozenset(columns) == everything
-        label = say("all_inputs", language) if whole else " + ".join(sorted(columns)) or "∅"
+        label = say("all_inputs", language) if whole else " + ".join(sorted(columns))
+        label = label or say("no_input", language)
         rows.append(charts.Bar(label, score, strong=whole))
         marker = score.value if whole else marker
     return charts.bars(rows, title=metric, marker=marker)
@@ -307,8 +311,7 @@ def _learning(
         series = {say(key, language): points(key) for key in keys if points(key)}
         return charts.lines(series, title=title, x_label=say("epoch", language), marker=best)
 
-    metric = [point for point in points("validation_metric") if math.isfinite(point[1])]
-    best = max(metric, key=lambda point: point[1])[0] if metric else None
+    best = _best_epoch(history)
     keys = ("epoch", "step", "train_loss", "validation_loss", "validation_metric",
             "learning_rate", "seconds")  # fmt: skip
     return {
@@ -317,6 +320,20 @@ def _learning(
         "best": None if best is None else f"{best:g}",
         "columns": [key for key in keys if any(epoch.get(key) is not None for epoch in history)],
     }
+
+
+def _best_epoch(history: Sequence[Mapping[str, float | None]]) -> float | None:
+    """The epoch whose weights training keeps: the best metric, and of equal ones the lowest loss.
+
+    The metric is a headline metric, higher is better; epochs without one are passed over.
+    """
+
+    def worth(epoch: Mapping[str, float | None]) -> tuple[float, float]:
+        metric, loss = epoch.get("validation_metric"), epoch.get("validation_loss")
+        return (math.nan if metric is None else metric), -(math.inf if loss is None else loss)
+
+    scored = [epoch for epoch in history if not math.isnan(worth(epoch)[0])]
+    return max(scored, key=worth).get("epoch") if scored else None
 
 
 def _time(seconds: Mapping[str, float], language: Language) -> str:

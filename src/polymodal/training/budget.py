@@ -44,7 +44,7 @@ class Budget:
             at_epoch_end: an estimate is due, whatever the step.
         """
         if self._limit is None:
-            return planned
+            return self._full
         if not at_epoch_end:
             self._calls += 1
             if self._calls == _WARM_UP:

@@ -152,11 +152,3 @@ def load_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
 
 def _weights(optimizer: Optimizer) -> list[tuple[nn.Parameter, dict[str, Any]]]:
     return [(weight, group) for group in optimizer.param_groups for weight in group["params"]]
-
-
-def broken_weight(model: nn.Module) -> str | None:
-    """The name of a weight that is nan or infinite somewhere; None where all are finite."""
-    for name, weight in model.named_parameters():
-        if not weight.isfinite().all():
-            return name
-    return None

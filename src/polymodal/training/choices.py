@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 
 from polymodal.batch import Batch
-from polymodal.errors import PolymodalError
+from polymodal.errors import PolymodalError, RunError
 from polymodal.files import write_file
+from polymodal.model import MultimodalModel
 from polymodal.training.objective import Objective
 from polymodal.training.options import Precision, TrainOptions
 from polymodal.training.precision import choose_precision
@@ -42,7 +43,7 @@ class Choices:
 
 
 def choose(
-    objective: Objective,
+    model: MultimodalModel,
     batch: Callable[[], Batch],
     *,
     options: TrainOptions,
@@ -54,7 +55,7 @@ def choose(
     The model, its gradients and all random generators are afterwards as they were.
 
     Args:
-        objective: on ``device``, in training mode.
+        model: on ``device``, in training mode.
         batch: makes the batch to measure with.
         options: what the user asked for.
         device: where the training runs.
@@ -68,6 +69,7 @@ def choose(
             "train.precision is fp16, which needs a GPU, but this training runs on the CPU. "
             "Use bf16, fp32 or auto."
         )
+    objective = Objective(model)
     made: list[Batch] = []  # one batch serves both; none is made where nothing is measured
 
     def step(precision: Precision = "fp32") -> None:
@@ -77,9 +79,9 @@ def choose(
         with torch.autocast(device.type, dtype=_DTYPES.get(precision), enabled=enabled):
             terms = objective(made[0])
         torch.stack(list(terms.values())).sum().backward()
-        objective.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
 
-    with untouched(objective, device):
+    with untouched(model, device):
         if options.threads != "auto":
             threads = Choice(str(options.threads), reason="as asked")
         elif device.type == "cpu" and alone:
@@ -101,6 +103,16 @@ def save_choices(choices: Choices, path: Path) -> None:
 
 
 def load_choices(path: Path) -> Choices:
-    """Read what :func:`save_choices` wrote."""
-    found = json.loads(path.read_text())
-    return Choices(Choice(**found["precision"]), Choice(**found["threads"]))
+    """Read what :func:`save_choices` wrote.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text())
+        return Choices(Choice(**found["precision"]), Choice(**found["threads"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is missing or damaged ({error!r}): without it a training cannot be resumed "
+            "with the same precision and threads. Start anew in another folder."
+        ) from error

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import set_seed
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -109,10 +109,13 @@ class Learner:
             with self._accelerator.no_sync(self._objective) if more else contextlib.nullcontext():
                 terms = self._objective(batch)
                 loss = functools.reduce(operator.add, terms.values())
-                self._accelerator.backward(loss if count == 1 else loss / count)
+                if count > 1:
+                    loss = loss / count
+                (loss if self._scaler is None else self._scaler.scale(loss)).backward()
             found.append({name: term.detach() for name, term in terms.items()})
         if self._clip:
-            self._accelerator.clip_grad_norm_(self._weights, self._clip)
+            self._accelerator.unscale_gradients()
+            nn.utils.clip_grad_norm_(self._weights, self._clip)
         self._optimizer.step()
         if self._scaler is None or not self._optimizer.step_was_skipped:
             self._schedule.step()

@@ -146,7 +146,8 @@ class RichProgress:
 
     def finish(self, message: str) -> None:
         """Close the bar and say why it ended."""
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
         self._console.print(message, highlight=False)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,14 +13,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from polymodal.data.media import Shown, read_bytes, spread, what_is
+from polymodal.data.media import (
+    AUDIO_ENDINGS,
+    Shown,
+    ending,
+    is_wrapped,
+    read_bytes,
+    spread,
+    unwrapped,
+    what_is,
+)
 from polymodal.data.modalities.modality import Modality
-from polymodal.data.table import AUDIO_ENDINGS, ColumnSummary, ending
+from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
 HOP_SECONDS, WINDOW_SECONDS = 0.010, 0.025
 QUIETEST = 1e-6
 LONGEST_AUTO_SECONDS = 20.0
+LOWEST_RATE, HIGHEST_RATE, USUAL_RATE = 1000, 1_000_000, 16000
+LONGEST_SHOWN = 600
+BLOCK = 1 << 18
+# FFmpeg also reads play lists, which name other files and addresses: never those.
+FFMPEG_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,mp3,aac,flac,ogg,wav,w64,aiff,au,caf,asf,matroska,webm,avi,"
+    "mpegts,amr,ac3,ape,wv,tta"
+)
 
 
 class Audio(Modality):
@@ -66,11 +85,12 @@ class Audio(Modality):
         sounds = []
         for cell in spread(cells, 256):
             try:
-                sounds.append(read_sound(cell))
+                sounds.append(read_sound(cell, seconds=self._enough()))
             except CellError:
                 continue  # packing reports it, with its row
         if not self.rate:
-            self.rate = min(max((rate for _, rate in sounds), default=16000), 16000)
+            highest = max((rate for _, rate in sounds), default=USUAL_RATE)
+            self.rate = min(max(highest, 4000), USUAL_RATE)
         if not self.max_seconds:
             seconds = [len(samples) / rate for samples, rate in sounds] or [1.0]
             longest = 1.5 * float(np.percentile(seconds, 99))
@@ -89,9 +109,7 @@ class Audio(Modality):
 
     def decode(self, cell: Any) -> np.ndarray:
         """Log-mel frames ``(T, mels)`` float16, or samples ``(T,)`` int16 at ``rate``."""
-        samples, rate = read_sound(cell)
-        # Samples beyond twice the limit would be computed only to be cut.
-        samples = samples[: int(2 * rate * self.max_seconds) + rate]
+        samples, rate = read_sound(cell, seconds=self._enough())
         samples = resample(samples, rate, self.rate)
         if self.form == "waveform":
             return np.clip(samples * 32767, -32768, 32767).astype(np.int16)
@@ -121,12 +139,13 @@ class Audio(Modality):
         """The first ten seconds, as WAV at no more than 16 kHz."""
         import soundfile
 
-        samples, rate = read_sound(cell)
+        samples, rate = read_sound(cell, seconds=LONGEST_SHOWN)
         seconds = len(samples) / rate
         kept = resample(samples[: 10 * rate], rate, min(rate, 16000))
         file = io.BytesIO()
         soundfile.write(file, kept, min(rate, 16000), format="WAV", subtype="PCM_16")
-        return Shown("audio", file.getvalue(), f"{seconds:.1f} s")
+        note = f"{seconds:.1f} s" if seconds < LONGEST_SHOWN else f"over {LONGEST_SHOWN} s"
+        return Shown("audio", file.getvalue(), note)
 
     def state(self) -> dict[str, Any]:
         """Rate, longest duration, mean and deviation."""
@@ -143,6 +162,7 @@ class Audio(Modality):
         """Take back what ``state`` gave."""
         self.rate, self.mels, self.form = state["rate"], state["mels"], state["form"]
         self.max_seconds, self.mean, self.std = state["max_seconds"], state["mean"], state["std"]
+        self._bank = None
 
     def augment(self, values: Tensor, generator: torch.Generator) -> Tensor:
         """Blank one band of frequencies and one stretch of time of each ``(U, T, mels)``."""
@@ -160,6 +180,10 @@ class Audio(Modality):
             sound[:, low : low + high] = self.mean
             sound[start : start + wide] = self.mean
         return values
+
+    def _enough(self) -> float:
+        """Seconds to read: more than are kept, so that a cut is noticed, but not all of an hour."""
+        return 2 * (self.max_seconds or LONGEST_AUTO_SECONDS) + 1
 
     def _frames(self, samples: np.ndarray) -> np.ndarray:
         window = round(WINDOW_SECONDS * self.rate)
@@ -180,28 +204,32 @@ class Audio(Modality):
         return torch.log(self._bank @ spectrum.abs().square() + QUIETEST).T.numpy()
 
 
-def read_sound(cell: Any) -> tuple[np.ndarray, int]:
-    """Mono samples ``(T,)`` float32 and their rate, from a path, bytes or ``(samples, rate)``.
+def read_sound(cell: Any, *, seconds: float = math.inf) -> tuple[np.ndarray, int]:
+    """Mono samples ``(T,)`` float32 and their rate.
+
+    Args:
+        cell: a path, bytes, an array at 16 kHz, ``(samples, rate)``, or a dictionary of "array"
+            and "sampling_rate".
+        seconds: stop reading after this long.
 
     Raises:
         CellError: missing, empty, damaged or not a sound.
     """
     if isinstance(cell, dict) and {"array", "sampling_rate"} <= set(cell):
         cell = (cell["array"], cell["sampling_rate"])
-    if isinstance(cell, tuple) and len(cell) == 2:
-        return _checked(_mono(np.asarray(cell[0], dtype=np.float32))), int(cell[1])
     if isinstance(cell, np.ndarray | Tensor):
-        wave = np.asarray(cell)
-        scale = 32768.0 if wave.dtype == np.int16 else 1.0
-        return _checked(_mono(wave.astype(np.float32) / scale)), 16000
-    content = read_bytes(cell)
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-        return _checked(samples.mean(1)), rate
-    except soundfile.LibsndfileError:
-        return _read_through_ffmpeg(content)
+        cell = (cell, USUAL_RATE)
+    if isinstance(cell, tuple):
+        samples, rate = _from_array(cell)
+    else:
+        samples, rate = _from_file(read_bytes(cell), seconds)
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise CellError("damaged sound", f"{rate} samples per second")
+    if not samples.size:
+        raise CellError("empty sound", "no samples")
+    if not np.isfinite(samples).all():
+        raise CellError("damaged sound", "NaN or infinite samples")
+    return samples[: round(seconds * rate)] if seconds < math.inf else samples, rate
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -232,46 +260,66 @@ def _is_sound(cell: Any) -> bool:
         return ending(cell) in AUDIO_ENDINGS
     if isinstance(cell, bytes):
         return what_is(cell) == "a sound"
-    if isinstance(cell, dict) and {"bytes", "path"} & set(cell):
-        return _is_sound(cell.get("bytes") or cell.get("path"))
+    if is_wrapped(cell):
+        return _is_sound(unwrapped(cell))
+    if isinstance(cell, dict):
+        return {"array", "sampling_rate"} <= set(cell)
     if isinstance(cell, tuple):
         return len(cell) == 2 and isinstance(cell[0], np.ndarray)
     return isinstance(cell, np.ndarray) and cell.ndim == 1 and cell.size >= 400
 
 
-def _mono(wave: np.ndarray) -> np.ndarray:
-    if wave.ndim == 2:
-        return wave.mean(int(np.argmin(wave.shape)))
-    if wave.ndim != 1:
-        raise CellError("not a sound", f"an array of shape {wave.shape}")
-    return wave
+def _from_array(cell: tuple[Any, ...]) -> tuple[np.ndarray, int]:
+    try:
+        wave, rate = np.asarray(cell[0]), int(cell[1])
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise CellError("not a sound", "expected (samples, rate)") from error
+    if wave.ndim not in (1, 2) or wave.dtype.kind not in "iuf":
+        raise CellError("not a sound", f"an array of shape {wave.shape}, {wave.dtype}")
+    if wave.ndim == 2 and wave.size:
+        wave = wave.mean(int(np.argmin(wave.shape)), dtype=np.float64)
+    scale = np.iinfo(cell[0].dtype).max if np.asarray(cell[0]).dtype.kind == "i" else 1
+    return (wave / scale).astype(np.float32).ravel(), rate
 
 
-def _checked(samples: np.ndarray) -> np.ndarray:
-    if not samples.size:
-        raise CellError("empty sound", "no samples")
-    if not np.isfinite(samples).all():
-        raise CellError("damaged sound", "NaN or infinite samples")
-    return samples
-
-
-def _read_through_ffmpeg(content: bytes) -> tuple[np.ndarray, int]:
-    import av
+def _from_file(content: bytes, seconds: float) -> tuple[np.ndarray, int]:
+    import soundfile
 
     try:
-        with av.open(io.BytesIO(content)) as container:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            # Block by block: the length that a damaged header claims is not to be believed.
+            parts, wanted = [], seconds * file.samplerate
+            while wanted > 0:
+                part = file.read(int(min(wanted, BLOCK)), dtype="float32", always_2d=True)
+                parts.append(part.mean(1))
+                wanted -= len(part) or math.inf
+            return np.concatenate(parts or [np.zeros(0, np.float32)]), file.samplerate
+    except (soundfile.LibsndfileError, RuntimeError, ValueError, MemoryError):
+        return _through_ffmpeg(content, seconds)
+
+
+def _through_ffmpeg(content: bytes, seconds: float) -> tuple[np.ndarray, int]:
+    import av
+
+    found = what_is(content)
+    try:
+        options = {"format_whitelist": FFMPEG_FORMATS}
+        with av.open(io.BytesIO(content), options=options) as container:
             if not container.streams.audio:
-                raise CellError("not a sound", f"the content is {what_is(content)}")
+                raise CellError("not a sound", f"the content is {found}")
             stream = container.streams.audio[0]
-            rate = stream.rate
+            rate = int(stream.rate or 0)
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate)
-            frames = [
-                piece.to_ndarray()[0]
-                for frame in container.decode(stream)
-                for piece in resampler.resample(frame)
-            ]
-            frames += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
-    except av.error.FFmpegError as error:
-        kind = "damaged sound" if what_is(content) == "a sound" else "not a sound"
-        raise CellError(kind, f"the content is {what_is(content)}") from error
-    return _checked(np.concatenate(frames) if frames else np.zeros(0, np.float32)), int(rate)
+            parts, count = [np.zeros(0, np.float32)], 0
+            for frame in chain(container.decode(stream), [None]):
+                for piece in resampler.resample(frame):
+                    parts.append(piece.to_ndarray()[0])
+                    count += len(parts[-1])
+                if count >= seconds * rate:
+                    break
+            return np.concatenate(parts), rate
+    except CellError:
+        raise
+    except (av.error.FFmpegError, ValueError, LookupError, ArithmeticError, RuntimeError) as error:
+        kind = "damaged sound" if found == "a sound" else "not a sound"
+        raise CellError(kind, f"the content is {found}") from error

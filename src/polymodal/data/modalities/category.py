@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from polymodal.data.media import Shown
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.modalities.text import reads_like_text
-from polymodal.data.table import ColumnSummary, name_parts
+from polymodal.data.summary import ColumnSummary, name_parts
 from polymodal.errors import CellError
 
 MOST_VALUES = 0.25
@@ -49,7 +50,7 @@ class Category(Modality):
                 return 0.0
             wordy = sum(reads_like_text(v) for v in values) / len(values)
             return 0.8 if wordy < 0.5 or column.distinct <= 30 else 0.55
-        if all(isinstance(v, int) or (isinstance(v, float) and v.is_integer()) for v in values):
+        if all(isinstance(v, int | float) and float(v).is_integer() for v in values):
             named = bool(set(name_parts(column.name)) & CODE_NAMES)
             return 0.8 if named and repeated >= 2 and column.distinct <= 1000 else 0.0
         mixed = all(isinstance(v, str | int | float | bool) for v in values)
@@ -74,7 +75,7 @@ class Category(Modality):
         number = self._numbers.get(_key(cell))
         if number is None:
             raise CellError("unseen category", repr(cell)[:60])
-        return np.int64(number).reshape(())
+        return np.array(number, np.int64)
 
     def blank(self) -> np.ndarray:
         """The first value."""
@@ -88,7 +89,7 @@ class Category(Modality):
         """One column for each of up to 32 values; beyond that the value's number."""
         if len(self.labels) > 32:
             return array.reshape(1).astype(np.float32)
-        return np.eye(len(self.labels), dtype=np.float32)[int(array)]
+        return np.eye(max(len(self.labels), 1), dtype=np.float32)[int(array)]
 
     def show(self, cell: Any) -> Shown:
         """The value."""
@@ -113,6 +114,8 @@ def _plain(cell: Any) -> Any:
         cell = cell.item()
     if isinstance(cell, str):
         return cell.strip()
+    if isinstance(cell, Decimal):
+        cell = float(cell)
     if isinstance(cell, float) and cell.is_integer():
         return int(cell)
     return cell if isinstance(cell, bool | int | float) else str(cell)

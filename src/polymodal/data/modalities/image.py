@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-import warnings
+import struct
+import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,12 +16,28 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 from torch import Tensor
 
-from polymodal.data.media import Shown, read_bytes, spread, what_is
+from polymodal.data.media import (
+    IMAGE_ENDINGS,
+    Shown,
+    ending,
+    is_wrapped,
+    read_bytes,
+    spread,
+    unwrapped,
+    what_is,
+)
 from polymodal.data.modalities.modality import Modality
-from polymodal.data.table import IMAGE_ENDINGS, ColumnSummary, ending
+from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
 LARGEST_AUTO_SIZE = 96
+# Pillow hands these to other programs (Ghostscript, Windows).
+NEVER_OPENED = {"EPS", "WMF"}
+# What decoders raise at damaged files; they do not agree on one error.
+DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, MemoryError, LookupError, ArithmeticError,
+    TypeError, AttributeError, RuntimeError, AssertionError, struct.error, zlib.error,
+)  # fmt: skip
 EXIF_ORIENTATION = 0x0112
 
 
@@ -65,24 +83,29 @@ class Image(Modality):
     @classmethod
     def recognise(cls, column: ColumnSummary) -> float:
         """Paths with a picture's ending, bytes that start as a picture does, picture objects."""
-        return sum(_is_picture(cell) for cell in column.sample) / max(len(column.sample), 1)
+        return sum(map(_is_picture, column.sample)) / max(len(column.sample), 1)
 
     def fit(self, cells: Sequence[Any]) -> None:
         """Learn size, channels, mean and deviation from up to 256 pictures."""
-        pictures = []
+        pictures, longest = [], []
+        enough = self.size or LARGEST_AUTO_SIZE
         for cell in spread(cells, 256):
             try:
-                pictures.append(self._open(cell, draft=None if not self.size else self.size))
+                picture = self._open(cell, draft=enough)
             except CellError:
                 continue  # packing reports it, with its row
+            longest.append(max(picture.size))
+            # Small copies: 256 photos of a camera would not fit into memory.
+            picture = picture.copy()
+            picture.thumbnail((2 * enough, 2 * enough))
+            pictures.append(picture)
         if not self.size:
-            longest = [max(picture.size) for picture in pictures] or [LARGEST_AUTO_SIZE]
+            longest = longest or [LARGEST_AUTO_SIZE]
             usual = int(np.median(longest))
             self.size = min(-(-usual // 4) * 4, LARGEST_AUTO_SIZE)
         if not self.channels:
             self.channels = 1 if pictures and all(_is_grey(p) for p in pictures) else 3
         if self.mean is None or self.std is None:
-            # A small copy of each picture has the same mean and nearly the same deviation.
             arrays = [self._array(p).reshape(-1, self.channels) for p in pictures]
             pixels = np.concatenate(arrays) / 255.0 if arrays else np.full((1, self.channels), 0.5)
             self.mean = [round(float(m), 6) for m in pixels.mean(0)]
@@ -102,14 +125,14 @@ class Image(Modality):
 
     def summarise(self, array: np.ndarray) -> np.ndarray:
         """An 8 × 8 miniature and a histogram of 16 levels for each channel."""
-        picture = torch.from_numpy(array).permute(2, 0, 1)[None].float()
+        picture = torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1)[None]
         small = torch.nn.functional.adaptive_avg_pool2d(picture, 8).flatten().numpy() / 255
         levels = [np.histogram(array[..., c], 16, (0, 256))[0] for c in range(array.shape[-1])]
         return np.concatenate([small, *levels / np.float32(array[..., 0].size)]).astype(np.float32)
 
     def show(self, cell: Any) -> Shown:
         """The picture at most 320 pixels wide, as PNG."""
-        picture = self._open(cell, draft=320)
+        picture = self._open(cell, draft=None).copy()
         note = f"{picture.width} × {picture.height}"
         picture.thumbnail((320, 320))
         file = io.BytesIO()
@@ -142,29 +165,28 @@ class Image(Modality):
         return values
 
     def _open(self, cell: Any, draft: int | None) -> Pillow.Image:
-        if isinstance(cell, Pillow.Image):
-            return _upright(cell)
+        """The picture upright; a JPEG perhaps smaller, though not below ``draft`` pixels."""
         if isinstance(cell, np.ndarray | Tensor):
             return _from_array(np.asarray(cell))
-        content = read_bytes(cell)
+        content = b"" if isinstance(cell, Pillow.Image) else read_bytes(cell)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-                picture = Pillow.open(io.BytesIO(content))
-                width, height = picture.size
-                if width * height > self.max_pixels:
-                    raise CellError("image too large", f"{width} × {height} pixels")
-                if draft and picture.format == "JPEG":
-                    picture.draft(None, (draft, draft))  # decode at a fraction of the size
-                picture.load()
-                return _upright(picture)
+            picture = Pillow.open(io.BytesIO(content), formats=_formats()) if content else cell
+            width, height = picture.size
+            if width * height > self.max_pixels:
+                raise CellError("image too large", f"{width} × {height} pixels")
+            if draft and content and picture.format == "JPEG":
+                picture.draft(None, (draft, draft))  # decode at a fraction of the size
+            picture.load()
+            return _upright(picture)
+        except CellError:
+            raise
         except Pillow.DecompressionBombError as error:
             raise CellError("image too large", "more pixels than can be decoded safely") from error
         except Pillow.UnidentifiedImageError as error:
-            raise CellError("not an image", f"the content is {what_is(content)}") from error
-        except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-            if isinstance(error, CellError):
-                raise
+            found = what_is(content)
+            kind = "damaged image, or of a format not read" if found == "an image" else "not an image"
+            raise CellError(kind, f"the content is {found}") from error
+        except DAMAGE as error:
             raise CellError("damaged image", str(error)) from error
 
     def _array(self, picture: Pillow.Image) -> np.ndarray:
@@ -181,13 +203,19 @@ class Image(Modality):
         return np.asarray(picture).reshape(self.size, self.size, self.channels)
 
 
+@cache
+def _formats() -> list[str]:
+    Pillow.init()
+    return [name for name in Pillow.ID if name not in NEVER_OPENED]
+
+
 def _is_picture(cell: Any) -> bool:
     if isinstance(cell, str | Path):
         return ending(cell) in IMAGE_ENDINGS
     if isinstance(cell, bytes):
         return what_is(cell) == "an image"
-    if isinstance(cell, dict) and {"bytes", "path"} & set(cell):
-        return _is_picture(cell.get("bytes") or cell.get("path"))
+    if is_wrapped(cell):
+        return _is_picture(unwrapped(cell))
     if isinstance(cell, np.ndarray):
         return cell.dtype == np.uint8 and cell.ndim in (2, 3)
     return isinstance(cell, Pillow.Image)
@@ -211,15 +239,16 @@ def _from_array(array: np.ndarray) -> Pillow.Image:
         array = np.moveaxis(array, 0, -1)  # (C, H, W), as PyTorch has it
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    if array.ndim not in (2, 3) or not array.size or array.shape[-1:] == (0,):
-        raise CellError("not an image", f"an array of shape {array.shape}")
+    layered = array.ndim == 3 and array.shape[-1] in (2, 3, 4)
+    if not (layered or array.ndim == 2) or not array.size or array.dtype.kind not in "buif":
+        raise CellError("not an image", f"an array of shape {array.shape}, {array.dtype}")
     if array.dtype != np.uint8:
         numbers = array.astype(np.float32)
         if not np.isfinite(numbers).all():
             raise CellError("not an image", "an array with NaN or infinite values")
-        # Floats are on 0..1, integers on their full range: 16 bits where they exceed 8.
-        top = 1.0 if array.dtype.kind == "f" and numbers.max() <= 1 else 255.0
-        top = 65535.0 if numbers.max() > 255 else top
+        # Floats are on 0..1 unless they exceed it, integers on 8 bits unless they exceed these.
+        top = 1.0 if array.dtype.kind in "bf" and numbers.max() <= 1 else 255.0
+        top = 65535.0 if numbers.max() > 255 or array.dtype == np.uint16 else top
         array = np.clip(numbers * (255.0 / top), 0, 255).astype(np.uint8)
     return _upright(Pillow.fromarray(np.ascontiguousarray(array)))
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Generator, Tensor
 
 from polymodal.data.media import Shown
-from polymodal.data.table import ColumnSummary
+from polymodal.data.summary import ColumnSummary
 
 
 class Modality(ABC):

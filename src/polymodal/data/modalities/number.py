@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from polymodal.data.media import Shown
 from polymodal.data.modalities.modality import Modality
-from polymodal.data.table import ColumnSummary
+from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
 SKEWED = 1.5
+LARGEST = float(np.finfo(np.float32).max)
+THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}(,\d{3})+(\.\d*)?\s*")
 
 
 class Number(Modality):
-    """Quantities, as float32.
+    """Quantities, as float32. Strings may have commas between thousands: "1,234.5".
 
     Args:
         scale: "linear" standardises the number itself, "log" its logarithm (all numbers must be
@@ -34,8 +38,10 @@ class Number(Modality):
     @classmethod
     def recognise(cls, column: ColumnSummary) -> float:
         """Numbers, or strings that read as numbers."""
+        if not column.sample:
+            return 0.0
         readable = sum(_reads_as_number(cell) for cell in column.sample)
-        return 0.75 if readable >= 0.95 * max(len(column.sample), 1) else 0.0
+        return 0.75 if readable >= 0.95 * len(column.sample) else 0.0
 
     def fit(self, cells: Sequence[Any]) -> None:
         """Learn centre and scale (of the logarithm where that is used)."""
@@ -45,13 +51,16 @@ class Number(Modality):
                 values.append(float(self.decode(cell)))
             except CellError:
                 continue  # packing reports it, with its row
-        numbers = np.asarray(values or [0.0])
-        positive = numbers.min() > 0
-        if self.scale_option == "log" and not positive:
-            raise CellError("number that has no logarithm", f"{numbers.min():g}")
+        if not values:
+            return
+        numbers = np.asarray(values)
         if self.scale_option == "auto":
-            self.log = bool(positive and _skewness(numbers) > SKEWED
-                            and abs(_skewness(np.log(numbers))) < _skewness(numbers) / 2)
+            skewness = _skewness(numbers)
+            self.log = bool(
+                skewness > SKEWED
+                and numbers.min() > 0
+                and abs(_skewness(np.log(numbers))) < skewness / 2
+            )
         if self.log:
             numbers = np.log(numbers)
         self.center = float(numbers.mean())
@@ -59,15 +68,12 @@ class Number(Modality):
 
     def decode(self, cell: Any) -> np.ndarray:
         """The number, a float32 scalar array."""
-        try:
-            value = float(cell.replace(",", "")) if isinstance(cell, str) else float(cell)
-        except (TypeError, ValueError) as error:
-            raise CellError("not a number", repr(cell)[:60]) from error
-        if not math.isfinite(value) or abs(value) > np.finfo(np.float32).max:
+        value = _value(cell)
+        if not math.isfinite(value) or abs(value) > LARGEST:
             raise CellError("infinite number", repr(cell)[:60])
         if self.scale_option == "log" and value <= 0:
             raise CellError("number that has no logarithm", repr(cell)[:60])
-        return np.float32(value).reshape(())
+        return np.array(value, np.float32)
 
     def blank(self) -> np.ndarray:
         """Nought."""
@@ -94,14 +100,27 @@ class Number(Modality):
         self.center, self.scale, self.log = state["center"], state["scale"], state["log"]
 
 
-def _reads_as_number(cell: Any) -> bool:
+def _value(cell: Any) -> float:
     if isinstance(cell, str):
-        try:
-            float(cell.replace(",", ""))
-        except ValueError:
-            return False
-        return True
-    return isinstance(cell, int | float | np.number) and not isinstance(cell, bool)
+        if THOUSANDS.fullmatch(cell):
+            cell = cell.replace(",", "")
+        elif "_" in cell:  # Python reads 2020_01 as 202001
+            raise CellError("not a number", repr(cell)[:60])
+    elif not isinstance(cell, int | float | np.number | np.bool_ | Decimal):
+        raise CellError("not a number", type(cell).__name__)
+    try:
+        return float(cell)
+    except OverflowError as error:
+        raise CellError("infinite number", "more than 300 digits") from error
+    except (TypeError, ValueError) as error:
+        raise CellError("not a number", repr(cell)[:60]) from error
+
+
+def _reads_as_number(cell: Any) -> bool:
+    try:
+        return not isinstance(cell, bool | np.bool_) and not math.isnan(_value(cell))
+    except CellError:
+        return False
 
 
 def _skewness(numbers: np.ndarray) -> float:

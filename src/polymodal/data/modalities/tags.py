@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from polymodal.data.media import Shown
 from polymodal.data.modalities.modality import Modality
-from polymodal.data.table import ColumnSummary
+from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
 SEPARATORS = (";", "|", "；", "、", ",", "，")
@@ -110,9 +110,10 @@ class Tags(Modality):
     def _cut_cell(self, cell: Any) -> list[str]:
         if isinstance(cell, str):
             return _cut(cell, self.separator)
-        if isinstance(cell, Iterable) and not isinstance(cell, bytes | dict):
-            return [str(tag).strip() for tag in cell if tag is not None]
-        raise CellError("not tags", type(cell).__name__)
+        if not isinstance(cell, list | tuple | set | frozenset | np.ndarray):
+            raise CellError("not tags", type(cell).__name__)
+        tags = sorted(map(str, cell)) if isinstance(cell, set | frozenset) else np.ravel(cell)
+        return [str(tag).strip() for tag in tags if tag is not None and str(tag).strip()]
 
 
 def _cut(cell: str, separator: str) -> list[str]:

@@ -6,6 +6,8 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
+from datetime import date, time
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +15,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from polymodal.data.media import Shown, spread
 from polymodal.data.modalities.modality import Modality
-from polymodal.data.table import ColumnSummary
+from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
 PADDING = "[PAD]"
@@ -67,7 +69,12 @@ class Text(Modality):
 
     def fit(self, cells: Sequence[Any]) -> None:
         """Learn the tokens, and how many a text needs."""
-        texts = [_joined(cell) for cell in cells if _is_text(cell)]
+        texts = []
+        for cell in cells:
+            try:
+                texts.append(_written(cell))
+            except CellError:
+                continue  # packing reports it, with its row
         if self.tokenizer is None:
             self.tokenizer = _train(texts, self.most, lowercase=self.lowercase)
         if not self.max_tokens:
@@ -90,9 +97,7 @@ class Text(Modality):
     def decode(self, cell: Any) -> np.ndarray:
         """Token ids ``(T,)`` int32."""
         assert self.tokenizer is not None, "fit first"
-        if isinstance(cell, dict | bytes | np.ndarray):
-            raise CellError("not a text", type(cell).__name__)
-        text = _joined(cell) if _is_text(cell) else str(cell)
+        text = _written(cell)
         ids = self.tokenizer.encode(text).ids
         if not ids:
             raise CellError("text without content", repr(text[:40]))
@@ -116,7 +121,7 @@ class Text(Modality):
 
     def show(self, cell: Any) -> Shown:
         """The text itself."""
-        return Shown("text", _joined(cell) if _is_text(cell) else str(cell))
+        return Shown("text", _written(cell))
 
     def state(self) -> dict[str, Any]:
         """The tokenizer and the greatest length."""
@@ -143,6 +148,20 @@ def _is_text(cell: Any) -> bool:
     if isinstance(cell, list | tuple):
         return bool(cell) and all(isinstance(part, str) for part in cell)
     return isinstance(cell, str)
+
+
+def _written(cell: Any) -> str:
+    """A cell as text: strings, lists of strings, numbers, dates."""
+    if isinstance(cell, list | tuple):
+        return "\n".join(_written(part) for part in cell if part is not None)
+    if not isinstance(cell, str | int | float | np.number | Decimal | date | time):
+        raise CellError("not a text", type(cell).__name__)
+    text = str(cell)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CellError("damaged text", "half a character (a lone surrogate)") from error
+    return text
 
 
 def _joined(cell: str | Sequence[str]) -> str:
