@@ -44,8 +44,10 @@ LAYERS: list[dict[str, list[str]]] = [
     {"cleaning": ["data/cleaning.py"], "split": ["data/split.py"]},
     {"schema": ["data/schema.py"]},
     {"modalities": ["data/modalities/*"]},
-    {"media": ["data/media.py"], "table": ["data/table.py"]},
-    {"summary": ["data/summary.py"], "readers": ["data/readers.py"]},
+    {"table": ["data/table.py"]},
+    {"readers": ["data/readers.py"]},
+    {"summary": ["data/summary.py"]},
+    {"media": ["data/media.py"]},
     {"batch": ["batch.py"]},
     {"files": ["files.py"], "errors": ["errors.py"]},
 ]

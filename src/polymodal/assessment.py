@@ -201,9 +201,7 @@ class Assessor:
             for name, columns in groups.items()
         }
 
-    def _subsets(
-        self, model: MultimodalModel
-    ) -> dict[str, list[tuple[tuple[str, ...], Score]]]:
+    def _subsets(self, model: MultimodalModel) -> dict[str, list[tuple[tuple[str, ...], Score]]]:
         rows = self.test
         if len(rows) > MOST_ABLATION_ROWS:
             rows = np.random.default_rng(self.recipe.seed).choice(
@@ -233,7 +231,9 @@ class Assessor:
             shown = None
             if cell is not None:
                 try:
-                    shown = modality.show(self.dataset.table.media(cell) if modality.media else cell)
+                    shown = modality.show(
+                        self.dataset.table.media(cell) if modality.media else cell
+                    )
                 except CellError:
                     shown = None  # broken, and reported as a finding
             cells.append((name, shown))

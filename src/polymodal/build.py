@@ -32,9 +32,15 @@ from polymodal.model import MultimodalModel
 from polymodal.recipe import NamedPart, Recipe
 
 TABULAR = "tabular"
-SMALL_PICTURE = 64
+SMALL_PICTURE = 128
 PRETRAINED = (PretrainedImage, PretrainedText, PretrainedAudio)
-ENCODER_OF = {"text": "text_rnn", "audio": "cnn", "number": "number", "category": "category", "tags": "tags"}
+ENCODER_OF = {
+    "text": "text_rnn",
+    "audio": "cnn",
+    "number": "number",
+    "category": "category",
+    "tags": "tags",
+}
 HEAD_OF = {"category": "classification", "tags": "tagging", "number": "regression"}
 
 
@@ -117,9 +123,7 @@ def build_model(
         encoders[tabular_branch(schema)] = recipe.tabular.build(TABLE_ENCODERS, features=features)
     widths = {name: encoder.width for name, encoder in encoders.items()}
     fusion = recipe.fusion.build(FUSIONS, widths=widths)
-    heads = {
-        name: _head(recipe, name, modalities[name], fusion.width) for name in schema.targets
-    }
+    heads = {name: _head(recipe, name, modalities[name], fusion.width) for name in schema.targets}
     return MultimodalModel(
         encoders,
         fusion,
@@ -197,8 +201,12 @@ def _facts(modality: Modality) -> dict[str, Any]:
         case Text():
             return {"vocabulary": modality.vocabulary}
         case Audio():
-            return {"mels": modality.mels, "mean": modality.mean, "std": modality.std,
-                    "rate": modality.rate}
+            return {
+                "mels": modality.mels,
+                "mean": modality.mean,
+                "std": modality.std,
+                "rate": modality.rate,
+            }
         case Number():
             return {"center": modality.center, "scale": modality.scale, "log": modality.log}
         case Category() | Tags():

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from polymodal.assessment import Assessment, Assessor
-from polymodal.build import build_model, build_modalities, effective
+from polymodal.build import build_modalities, build_model, effective
 from polymodal.data.dataset import Dataset, fit_modalities, prepare
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
@@ -144,9 +144,7 @@ class Experiment:
     def train(self) -> TrainResult:
         """Train the network."""
         with self._timed("training"):
-            self.result = self._train(
-                self.model, self.directory, self.progress, resume=self.resume
-            )
+            self.result = self._train(self.model, self.directory, self.progress, resume=self.resume)
         return self.result
 
     def assess(self) -> Assessment:
@@ -362,9 +360,9 @@ def environment() -> dict[str, str]:
         **versions,
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "device": "cpu" if not torch.accelerator.is_available() else str(
-            torch.accelerator.current_accelerator()
-        ),
+        "device": "cpu"
+        if not torch.accelerator.is_available()
+        else str(torch.accelerator.current_accelerator()),
     }
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
 from polymodal.build import build_modalities, effective
 from polymodal.data.cleaning import Finding, find_leaks
 from polymodal.data.dataset import fit_modalities, prepare

@@ -69,7 +69,7 @@ class TrainOptions(BaseModel):
     """time budget in minutes, to which the schedule is fitted; null = none"""
     checkpoint_minutes: _Positive = 5.0
     """longest time between two checkpoints in minutes (one is written after each epoch too)"""
-    modality_dropout: _Fraction = 0.0
+    modality_dropout: _Fraction = 0.1
     """chance that an input of a training row is hidden, so that the model copes without it"""
     loss_weights: dict[str, _Amount] | None = None
     """weight of each target's loss; null lets the model learn the balance"""

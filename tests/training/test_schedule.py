@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polymodal.training.options import Schedule
+from polymodal.train_options import Schedule
 from polymodal.training.schedule import rate_factor
 
 

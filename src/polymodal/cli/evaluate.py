@@ -20,7 +20,6 @@ def evaluate(
     """Compare a model's answers with the truth, with 95 % intervals.
 
     Examples:
-
         polymodal evaluate runs/mine new.csv
 
         polymodal evaluate runs/mine data.csv --split test

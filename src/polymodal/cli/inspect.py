@@ -22,7 +22,6 @@ def inspect(
     """Show what a table holds, what is wrong with it, and what would be trained.
 
     Examples:
-
         polymodal inspect data.csv
 
         polymodal inspect photos/ --target label

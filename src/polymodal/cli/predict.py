@@ -13,7 +13,9 @@ def predict(
     table: Annotated[str, typer.Argument(help="A table with the input columns.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help=".csv, .parquet or .jsonl; default: CSV to the screen."),
+        typer.Option(
+            "--output", "-o", help=".csv, .parquet or .jsonl; default: CSV to the screen."
+        ),
     ] = None,
     proba: Annotated[
         bool, typer.Option("--proba", help="Add the probability of each class.")
@@ -25,7 +27,6 @@ def predict(
     """Answer every row of a table, in its order.
 
     Examples:
-
         polymodal predict runs/mine new.csv
 
         polymodal predict runs/mine new.csv -o answers.parquet --proba

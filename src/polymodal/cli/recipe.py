@@ -20,7 +20,6 @@ def recipe(
     """Print the effective recipe: every option with its value, and what it does.
 
     Examples:
-
         polymodal recipe data.csv --target label > recipe.yaml
 
         polymodal recipe runs/mine

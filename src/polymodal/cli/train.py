@@ -39,7 +39,6 @@ def train(
     """Train a model, measure it on rows it has not seen, and write a report.
 
     Examples:
-
         polymodal train data.csv --target label
 
         polymodal train data.csv -t price --set train.epochs=5 --set columns.photo.encoder=resnet

@@ -1,0 +1,1 @@
+"""From a table anywhere to batches: schema, split, findings, packs."""

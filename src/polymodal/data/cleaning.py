@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow.compute as pc
 
+from polymodal.data.modalities.number import to_numbers
 from polymodal.data.schema import Schema
 from polymodal.data.table import Table
 
 MOST_ROWS_KEPT = 1000
 FEWEST_ROWS_FOR_A_LEAK = 30
+FEWEST_VALUES_FOR_A_LEAK = 20
 
 
 @dataclass(frozen=True)
@@ -59,28 +60,36 @@ class Finding:
 
 
 def find_leaks(table: Table, schema: Schema) -> list[Finding]:
-    """Category inputs from which a category target can be told without exception.
+    """Inputs that are a target under another name.
 
-    A column that is the target under another name (a translation, a finer class) makes every
-    score look perfect and is not there when the model is used. Such a finding has severity
-    "error": the training run leaves the column out unless the user gave it a role.
+    A category from which a category target can be told without exception (a translation, a finer
+    class), a number with one value for each class, or a number that grows exactly as a number
+    target does (its logarithm, another unit) makes every score look perfect and is not there when
+    the model is used. Such a finding has severity "error": the training run leaves the column out
+    unless the user gave it a role.
     """
     found = []
     for target in schema.targets:
-        if schema[target].modality != "category":
-            continue
-        truth = table.cells(target)
         for name in schema.inputs:
-            if schema[name].modality != "category":
-                continue
-            told = _told_by(table.cells(name), truth)
-            if told >= FEWEST_ROWS_FOR_A_LEAK:
+            kinds = (schema[name].modality, schema[target].modality)
+            what, rows = "", np.zeros(0, np.int64)
+            if kinds == ("number", "number"):
+                what = f"it orders the rows exactly as {target!r} does"
+                rows = _ordered_alike(
+                    to_numbers(table.cells(name)), to_numbers(table.cells(target))
+                )
+            elif kinds == ("category", "category") or (
+                kinds == ("number", "category") and schema[name].distinct == schema[target].distinct
+            ):
+                what = f"every value of {name!r} goes with one value of {target!r} only"
+                rows = _told_by(table.codes(name), table.codes(target))
+            if len(rows) >= FEWEST_ROWS_FOR_A_LEAK:
                 found.append(
                     Finding.of(
                         "error",
                         name,
-                        f"every value of {name!r} goes with one value of {target!r} only",
-                        rows=range(told),
+                        what,
+                        rows=rows,
                         why="a model that reads it looks perfect and has learned nothing",
                         remedy="left out as an input; if it will be known when the model is used, "
                         f"set columns.{name}.role=input",
@@ -90,13 +99,14 @@ def find_leaks(table: Table, schema: Schema) -> list[Finding]:
 
 
 def find_shared_rows(table: Table, schema: Schema, parts: np.ndarray) -> list[Finding]:
-    """Test rows whose input cells all stand in a training row too, and shared media cells."""
+    """Test rows that the training part holds too, media cells that stand in both, repeated rows."""
     found = []
-    names = [n for n in schema.inputs if not isinstance(table.column(n), list)]
-    media = [n for n in names if schema[n].modality in ("image", "audio")]
-    for name in media:
-        codes = _codes(table, name)
-        shared = np.isin(codes, codes[parts == "train"]) & (parts == "test") & (codes >= 0)
+    codes = {name: table.codes(name) for name in [*schema.inputs, *schema.targets]}
+    training, test = parts == "train", parts == "test"
+    for name in schema.inputs:
+        if schema[name].modality not in ("image", "audio"):
+            continue
+        shared = np.isin(codes[name], codes[name][training]) & test & (codes[name] >= 0)
         if shared.any():
             found.append(
                 Finding.of(
@@ -109,21 +119,36 @@ def find_shared_rows(table: Table, schema: Schema, parts: np.ndarray) -> list[Fi
                     "part",
                 )
             )
-    if names and len(names) == len(schema.inputs):
-        keys = np.stack([_codes(table, name) for name in names], axis=1)
-        _, row_key = np.unique(keys, axis=0, return_inverse=True)
-        shared = np.isin(row_key, row_key[parts == "train"]) & (parts == "test")
-        if shared.any():
-            found.append(
-                Finding.of(
-                    "warning",
-                    "",
-                    "test rows whose inputs equal those of a training row",
-                    rows=np.flatnonzero(shared),
-                    why="they can be answered from memory, so the test score may be too high",
-                    remedy="left as they are",
-                )
+    if not schema.inputs:
+        return found
+    asked = _row_codes([codes[name] for name in schema.inputs])
+    shared = np.isin(asked, asked[training]) & test
+    if shared.any():
+        found.append(
+            Finding.of(
+                "warning",
+                "",
+                "test rows whose inputs equal those of a training row",
+                rows=np.flatnonzero(shared),
+                why="they can be answered from memory, so the test score may be too high",
+                remedy="left as they are",
             )
+        )
+    _, first, whole = np.unique(
+        _row_codes(list(codes.values())), return_index=True, return_inverse=True
+    )
+    again = np.flatnonzero(first[whole] != np.arange(len(table)))
+    if len(again):
+        found.append(
+            Finding.of(
+                "note",
+                "",
+                "rows that repeat an earlier row, in every input and target",
+                rows=again,
+                why="they count more than others",
+                remedy="left as they are; remove them if they are there by mistake",
+            )
+        )
     return found
 
 
@@ -131,8 +156,8 @@ def find_missing_targets(table: Table, schema: Schema) -> list[Finding]:
     """Rows without a target, which neither train nor test."""
     found = []
     for target in schema.targets:
-        missing = [row for row, cell in enumerate(table.cells(target)) if cell is None]
-        if missing:
+        missing = np.flatnonzero(table.codes(target) < 0)
+        if len(missing):
             found.append(
                 Finding.of(
                     "note",
@@ -146,24 +171,29 @@ def find_missing_targets(table: Table, schema: Schema) -> list[Finding]:
     return found
 
 
-def _told_by(cells: list[Any], truth: list[Any]) -> int:
-    """Rows in which a repeated value tells the target; 0 where one value goes with two targets."""
-    seen: dict[Any, Any] = {}
-    counts: dict[Any, int] = {}
-    for cell, target in zip(cells, truth, strict=True):
-        if cell is None or target is None:
-            continue
-        if seen.setdefault(cell, target) != target:
-            return 0
-        counts[cell] = counts.get(cell, 0) + 1
-    repeated = sum(n for n in counts.values() if n >= 2)
-    several = len(set(seen.values())) >= 2
-    return repeated if several and repeated >= 0.8 * sum(counts.values()) else 0
+def _told_by(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Rows in which a repeated value tells the target; none where a value goes with two targets."""
+    rows = np.flatnonzero((values >= 0) & (truth >= 0))
+    pairs = np.unique(np.stack([values[rows], truth[rows]], 1), axis=0)
+    exact = len(pairs) == len(np.unique(pairs[:, 0])) and len(np.unique(pairs[:, 1])) >= 2
+    repeated = rows[np.bincount(values[rows])[values[rows]] >= 2] if len(rows) else rows
+    return repeated if exact and len(repeated) >= 0.8 * len(rows) else rows[:0]
 
 
-def _codes(table: Table, name: str) -> np.ndarray:
-    """A number for each row's cell, equal where the cells are; -1 where missing."""
-    column = table.column(name)
-    assert not isinstance(column, list)
-    encoded = pc.dictionary_encode(column).combine_chunks()
-    return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+def _ordered_alike(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Rows in which both are known, where one strictly grows or falls with the other; else none."""
+    rows = np.flatnonzero(np.isfinite(values) & np.isfinite(truth))
+    order = rows[np.lexsort((truth[rows], values[rows]))]
+    steps, answers = np.diff(values[order]) > 0, np.diff(truth[order])
+    alike = not answers[~steps].any() and (
+        bool((answers[steps] > 0).all()) or bool((answers[steps] < 0).all())
+    )
+    return rows if alike and steps.sum() + 1 >= FEWEST_VALUES_FOR_A_LEAK else rows[:0]
+
+
+def _row_codes(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """A number for each row, equal where the rows are equal in all of these columns."""
+    rows = np.unique(columns[0], return_inverse=True)[1]
+    for column in columns[1:]:
+        rows = np.unique(rows * (column.max() + 2) + column + 1, return_inverse=True)[1]
+    return rows

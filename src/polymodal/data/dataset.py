@@ -45,7 +45,7 @@ class Dataset:
 
     def has(self, column: str) -> np.ndarray:
         """Where a column holds a value ``(rows,)`` bool."""
-        return np.array([cell is not None for cell in self.table.cells(column)])
+        return self.table.codes(column) >= 0
 
 
 def prepare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -99,13 +100,13 @@ class Loader:
         """Where batches begin and end; a small rest joins the batch before it."""
         cuts = list(range(0, count, self.batch_size))
         rest = count - cuts[-1] if cuts else 0
-        if len(cuts) > 1 and rest <= self.batch_size // 4:
+        if len(cuts) > 1 and self.batch_size > 1 and rest <= max(1, self.batch_size // 4):
             cuts.pop()
         return [*cuts, count]
 
     def _cut(self, rows: np.ndarray) -> list[np.ndarray]:
         cuts = self._cuts(len(rows))
-        return [rows[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [rows[a:b] for a, b in pairwise(cuts)]
 
     def _plain_order(self) -> list[np.ndarray]:
         if self._shared is not None:
@@ -116,6 +117,8 @@ class Loader:
         return self._cut(self.rows)
 
     def _training_order(self, number: int) -> list[np.ndarray]:
+        if not len(self.rows):
+            return []
         rng = np.random.default_rng((self.seed, number))
         if self._shared is not None:
             return self._cut(self.rows[self._together(rng)])
@@ -171,7 +174,9 @@ class Loader:
         return total
 
 
-def gather(store: Store, modality: Modality, rows: Sequence[int] | np.ndarray, *, share: bool) -> Field:
+def gather(
+    store: Store, modality: Modality, rows: Sequence[int] | np.ndarray, *, share: bool
+) -> Field:
     """One column of some rows as a field; a cell that several rows share is held once."""
     units = store.index[np.asarray(rows)]
     present = units >= 0

@@ -13,11 +13,14 @@ import numpy as np
 
 from polymodal.errors import CellError
 
-IMAGE_ENDINGS = frozenset(
-    ".png .jpg .jpeg .bmp .gif .webp .tif .tiff .ppm .pgm .pbm .jp2 .ico .avif .heic".split()
-)
-AUDIO_ENDINGS = frozenset(".wav .flac .ogg .oga .opus .mp3 .m4a .aac .aif .aiff .wma".split())
-VIDEO_ENDINGS = frozenset(".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv".split())
+IMAGE_ENDINGS = {
+    ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".jp2", ".ico", ".avif", ".heic",
+}  # fmt: skip
+AUDIO_ENDINGS = {
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma",
+}  # fmt: skip
+VIDEO_ENDINGS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"}
 SIGNATURES = (
     ("an image", 0, (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"P4\n")),
     ("an image", 0, (b"P5", b"P6", b"\0\0\0\x0cjP", b"\0\0\1\0")),
@@ -107,7 +110,7 @@ def identity(cell: Any) -> str | bytes | None:
 def what_is(content: bytes) -> str:
     """What some bytes are, in plain words, by how they start.
 
-    >>> what_is(b"\\x89PNG...")
+    >>> what_is(b"GIF89a...")
     'an image'
     """
     for kind, offset, starts in SIGNATURES:

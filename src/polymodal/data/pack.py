@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from polymodal.data.cleaning import Finding
+from polymodal.data.media import identity
 from polymodal.data.modalities import Modality
 from polymodal.data.table import Table
-from polymodal.errors import CellError, SchemaError
+from polymodal.errors import CellError, RunError, SchemaError
 
 CHUNK = 256
 FORGET_AFTER_BYTES = 64 << 20
@@ -70,8 +72,11 @@ class Store:
     def cell(self, unit: int) -> np.ndarray:
         """One distinct cell."""
         if self.offsets is None:
-            return self.values[unit]
-        return self.values[self.offsets[unit] : self.offsets[unit + 1]]
+            array = self.values[unit]
+        else:
+            array = self.values[self.offsets[unit] : self.offsets[unit + 1]]
+        self._forget(array.nbytes)
+        return array
 
     def _forget(self, size: int) -> None:
         """Give pages of the file back, so that memory stays flat however large the file is."""
@@ -127,9 +132,12 @@ def pack(
     Raises:
         SchemaError: a cell is broken and ``broken`` is "error".
         TableError: a column is not in the table.
+        RunError: ``directory`` cannot be written; what was written there is removed.
     """
     result = Pack(len(table), {})
-    with _Threads(workers) as threads:
+    # Filters of warnings belong to the whole process, so threads must not change them.
+    with warnings.catch_warnings(), _Threads(workers) as threads:
+        warnings.filterwarnings("ignore", module=r"PIL(\.|$)")  # remarks on odd metadata
         for name, modality in modalities.items():
             packer = _Packer(table, name, modality, threads, broken)
             result.stores[name] = packer.run(directory, advance)
@@ -174,57 +182,67 @@ class _Packer:
     ) -> None:
         self.table, self.name, self.modality = table, name, modality
         self.threads, self.policy = threads, policy
+        self.shares = modality.media or modality.ragged
+        self.places: dict[Any, int | CellError] = {}  # cell -> its place among the distinct ones
         self.broken: dict[str, list[int]] = {}
-        self.details: dict[str, str] = {}
+        self.first: dict[str, str] = {}  # kind of defect -> the first cell that has it
         self.cut: list[int] = []
+        self._cut_places: set[int] = set()
 
     def run(self, directory: Path | None, advance: Callable[[int], None] | None) -> Store:
-        shares = self.modality.media or self.modality.ragged
         index = np.full(len(self.table), -1, np.int64)
-        units: dict[Any, int] = {}  # cell -> its place among the distinct ones, -1 broken
-        kinds: dict[Any, CellError] = {}
         place = directory if self.modality.media else None
-        sink = _Sink(self.modality, self.name, place)
-        cut: set[int] = set()
-        row = 0
-        for cells in self.table.chunks(self.name, CHUNK):
-            keys = [_identity(c, row + i) if shares else row + i for i, c in enumerate(cells)]
-            fresh = {k: c for k, c in zip(keys, cells, strict=True)
-                     if c is not None and k not in units}
-            each = self.threads.map if self.modality.media else map
-            decoded = each(self._decode, list(fresh.values()))
-            for key, array in zip(fresh, decoded, strict=True):
-                if isinstance(array, CellError):
-                    units[key], kinds[key] = -1, array
-                    continue
-                most = self.modality.max_length
-                units[key] = sink.units
-                if most is not None and len(array) > most:
-                    array = array[:most]
-                    cut.add(sink.units)
-                sink.add(array)
-            for i, (key, cell) in enumerate(zip(keys, cells, strict=True)):
-                if cell is not None:
-                    index[row + i] = units[key]
-                    if key in kinds:
-                        self._note(row + i, cell, kinds[key])
-                    elif cut and units[key] in cut:
-                        self.cut.append(row + i)
-            if not shares:
-                units.clear()
-                kinds.clear()
-            row += len(cells)
-            if advance is not None:
-                advance(len(cells))
-        values, offsets = sink.close()
+        with _Sink(self.modality, self.name, place) as sink:
+            row = 0
+            for cells in self.table.chunks(self.name, CHUNK):
+                self._chunk(row, cells, sink, index)
+                row += len(cells)
+                if advance is not None:
+                    advance(len(cells))
+            values, offsets = sink.close()
         return Store(index, values, offsets)
+
+    def _chunk(self, start: int, cells: list[Any], sink: _Sink, index: np.ndarray) -> None:
+        """Decode what is new in some cells, and note where each row finds its own."""
+        rows = range(start, start + len(cells))
+        keys: list[Any] = list(rows)
+        if self.shares:
+            known = map(identity, cells)
+            keys = [row if key is None else key for row, key in zip(rows, known, strict=True)]
+        else:
+            self.places.clear()  # rows share nothing, so nothing need be kept
+        fresh = {
+            key: cell
+            for key, cell in zip(keys, cells, strict=True)
+            if cell is not None and key not in self.places
+        }
+        each = self.threads.map if self.modality.media else map
+        for key, array in zip(fresh, each(self._decode, list(fresh.values())), strict=True):
+            self.places[key] = array if isinstance(array, CellError) else self._keep(array, sink)
+        for row, key, cell in zip(rows, keys, cells, strict=True):
+            if cell is None:
+                continue
+            place = self.places[key]
+            if isinstance(place, CellError):
+                self._note(row, cell, place)
+                continue
+            index[row] = place
+            if self._cut_places and place in self._cut_places:
+                self.cut.append(row)
+
+    def _keep(self, array: np.ndarray, sink: _Sink) -> int:
+        most = self.modality.max_length
+        if most is not None and len(array) > most:
+            array = array[:most]
+            self._cut_places.add(sink.units)
+        return sink.add(array)
 
     def findings(self) -> list[Finding]:
         found = [
             Finding.of(
                 "error",
                 self.name,
-                f"{kind} ({self.details[kind]})" if self.details[kind] else kind,
+                f"{kind} (first: {self.first[kind]})",
                 rows=rows,
                 why="the cell cannot be used",
                 remedy="treated as missing",
@@ -257,62 +275,82 @@ class _Packer:
             return error
 
     def _note(self, row: int, cell: Any, error: CellError) -> None:
-        shown = repr(cell) if isinstance(cell, str | int | float) else f"<{type(cell).__name__}>"
+        plain = isinstance(cell, str | int | float)
+        shown = repr(cell) if plain else f"<{type(cell).__name__}>"
         if self.policy == "error":
             raise SchemaError(
                 f"Column {self.name!r}, row {row}: {error} (cell: {shown[:120]}). Mend or remove "
                 "the row, or set data.broken=treat_as_missing."
             )
         self.broken.setdefault(error.kind, []).append(row)
-        self.details.setdefault(error.kind, f"first: {shown[:80]}")
+        self.first.setdefault(error.kind, shown[:80])
 
 
 class _Sink:
-    """Arrays one after the other, in a list or in a file."""
+    """Arrays one after the other, in a list or in a file; no half a file stays behind."""
 
     def __init__(self, modality: Modality, name: str, directory: Path | None) -> None:
-        self.units, self.lengths = 0, [0]
+        self.units = 0
+        self._lengths = [0]
         self._blank, self._ragged = modality.blank(), modality.ragged
         self._arrays: list[np.ndarray] = []
-        self._path = None
+        self._file: BinaryIO | None = None
         if directory is not None:
-            directory.mkdir(parents=True, exist_ok=True)
             digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
-            self._path = directory / f"{digest}.bin"
-            self._file = self._path.open("wb")
+            self._path, self._name = directory / f"{digest}.bin", name
 
-    def add(self, array: np.ndarray) -> None:
+    def __enter__(self) -> _Sink:
+        if hasattr(self, "_path"):
+            with self._explained():
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                # Another run may still read the old file: it keeps it, under no name.
+                self._path.unlink(missing_ok=True)
+                self._file = self._path.open("wb")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._file is not None and kind is not None:
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def add(self, array: np.ndarray) -> int:
+        """Append an array, and say which one it is."""
         assert array.dtype == self._blank.dtype, "a modality decodes to one type"
-        self.units += 1
-        self.lengths.append(len(array) if self._ragged else 1)
-        if self._path is not None:
-            self._file.write(np.ascontiguousarray(array).data)
-        else:
+        if self._ragged:
+            self._lengths.append(len(array))
+        if self._file is None:
             self._arrays.append(array)
+        else:
+            with self._explained():
+                self._file.write(np.ascontiguousarray(array).data)
+        self.units += 1
+        return self.units - 1
 
     def close(self) -> tuple[np.ndarray, np.ndarray | None]:
-        offsets = np.cumsum(self.lengths)
+        """All arrays, and where each begins where they are ragged."""
+        offsets = np.cumsum(self._lengths) if self._ragged else None
         inner = self._blank.shape[1:] if self._ragged else self._blank.shape
-        shape = (int(offsets[-1]), *inner)
-        if self._path is not None:
-            self._file.close()
-        if not self.units:
+        shape = (self.units if offsets is None else int(offsets[-1]), *inner)
+        if self._file is not None:
+            with self._explained():
+                self._file.close()
+        if not np.prod(shape):
             values = np.zeros(shape, self._blank.dtype)
-        elif self._path is not None:
+        elif self._file is not None:
             values = np.memmap(self._path, self._blank.dtype, "r", shape=shape)
         else:
             values = (np.concatenate if self._ragged else np.stack)(self._arrays)
-        return values, offsets if self._ragged else None
+        return values, offsets
 
-
-def _identity(cell: Any, row: int) -> Any:
-    """What two equal cells have in common: the cell, or a digest of its bytes."""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, os.PathLike):
-        return os.fspath(cell)
-    if isinstance(cell, bytes):
-        return hashlib.blake2b(cell, digest_size=16).digest()
-    if isinstance(cell, Mapping):
-        return _identity(cell.get("bytes") or cell.get("path"), row)
-    return row
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"The decoded column {self._name!r} cannot be written to "
+                f"{str(self._path.parent)!r}: {error.strerror or error}. Free some space, or "
+                "choose another directory."
+            ) from error

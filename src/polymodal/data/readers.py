@@ -74,7 +74,7 @@ def read_csv(place: Path, delimiter: str | None = None) -> dict[str, Column]:
     try:
         # Mapped, not read: a large file is gone through once, and never copied as a whole.
         columns = _parse_csv(place, None, delimiter)
-        is_utf_8 = not any(pa.types.is_binary(c.type) for c in columns.values())  # type: ignore[union-attr]
+        is_utf_8 = not any(pa.types.is_binary(c.type) for c in columns.values())
     except UnicodeDecodeError:
         is_utf_8 = False
     return columns if is_utf_8 else _parse_csv(place, _from_gb18030(place), delimiter)
@@ -113,7 +113,9 @@ def read_json(place: Path) -> dict[str, Column]:
     if isinstance(rows, dict):
         lists = {name: value for name, value in rows.items() if isinstance(value, list)}
         if len(lists) != 1:
-            several = f"it holds several lists ({', '.join(lists)})" if lists else "it holds no list"
+            several = (
+                f"it holds several lists ({', '.join(lists)})" if lists else "it holds no list"
+            )
             raise TableError(
                 f"{str(place)!r}: {several}; expected one list of objects, one for each row: "
                 '[{"image": …, "text": …}, …].'
@@ -226,7 +228,7 @@ def _parse_csv(place: Path, content: bytes | None, delimiter: str | None) -> dic
             raise TableError(f"{str(place)!r} cannot be read: {error}") from error
     # An odd number of quotes may be one that is never closed and swallows what follows it.
     if _quotes(place, content) % 2:
-        _name_the_line(place, content, delimiter)
+        _name_the_line(place, content, delimiter, widths=False)
     return from_arrow(table, repr(place.name))
 
 
@@ -246,7 +248,9 @@ def _quotes(place: Path, content: bytes | None) -> int:
         return sum(part.count(b'"') for part in iter(lambda: file.read(1 << 22), b""))
 
 
-def _name_the_line(place: Path, content: bytes | None, delimiter: str) -> None:
+def _name_the_line(
+    place: Path, content: bytes | None, delimiter: str, *, widths: bool = True
+) -> None:
     """Raise a TableError that names the first malformed line, if there is one."""
     raw: Any = place.open("rb") if content is None else io.BytesIO(content)
     with io.TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="") as text:
@@ -255,7 +259,7 @@ def _name_the_line(place: Path, content: bytes | None, delimiter: str) -> None:
         try:
             for cells in reader:
                 width = width or len(cells)
-                if cells and len(cells) != width:
+                if widths and cells and len(cells) != width:
                     raise TableError(
                         f"{str(place)!r}, line {line}: {len(cells)} cells where the line of names "
                         f"has {width}: {delimiter.join(cells)[:80]!r}. Mend or remove the line; "
@@ -263,8 +267,7 @@ def _name_the_line(place: Path, content: bytes | None, delimiter: str) -> None:
                     )
                 line = reader.line_num + 1
         except csv.Error as error:
-            unclosed = "unexpected end" in str(error)
-            if unclosed:
+            if "unexpected end" in str(error):
                 raise TableError(
                     f'{str(place)!r}, line {line}: a quotation mark (") is opened and never closed.'
                 ) from error

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from polymodal.data.modalities import MODALITIES
 from polymodal.data.media import VIDEO_ENDINGS, ending
+from polymodal.data.modalities import MODALITIES
 from polymodal.data.summary import MOST_COUNTED, ColumnSummary, name_parts
 from polymodal.data.table import Table
 from polymodal.errors import SchemaError, nearest
@@ -135,12 +136,13 @@ def infer_schema(
         roles[name] = "target"
     for name in [*roles, *modalities, *(inputs or ())]:
         table.column(name)
-    for name, role in roles.items():
-        if role not in ROLES:
-            raise SchemaError(f"Column {name!r}: no role {role!r}. {nearest(role, ROLES)}")
+    for name, asked in roles.items():
+        if asked not in ROLES:
+            raise SchemaError(f"Column {name!r}: no role {asked!r}. {nearest(asked, ROLES)}")
     columns = []
     for name in table.names:
-        summary, role = table.summary(name), roles.get(name)
+        summary = table.summary(name)
+        role: Role | None = roles.get(name)
         if inputs is not None and role is None:
             if name in inputs:
                 role = "input"
@@ -210,10 +212,9 @@ def _target(summary: ColumnSummary, modality: str | None) -> ColumnSchema:
             isinstance(v, int) or (isinstance(v, float) and v.is_integer()) for v in values
         )
         few = summary.distinct <= MOST_CLASSES and repeated >= 3
-        if found == "number" and whole and few and _compact(values):
-            found = "category"
-        elif found != "number" and values and repeated >= 1.5:
-            found = "category"
+        codes = found == "number" and whole and few and _compact(values)
+        words = found != "number" and bool(values) and repeated >= 1.5
+        found = "category" if codes or words else found
     if found not in ("category", "number", "tags"):
         raise SchemaError(
             f"Target {name!r} looks like {found or 'nothing known'} with {summary.distinct} "
@@ -230,7 +231,7 @@ def _compact(values: Sequence[Any]) -> bool:
 
 
 def _is_split(summary: ColumnSummary) -> bool:
-    if not summary.counts or not summary.name.lower() in SPLIT_NAMES:
+    if not summary.counts or summary.name.lower() not in SPLIT_NAMES:
         return False
     return all(str(value).strip().lower() in PARTS for value in summary.counts)
 
@@ -289,10 +290,8 @@ def _is_key(summary: ColumnSummary) -> bool:
         return True
     # 0, 1, 2, … or 1, 2, 3, … in the order of the rows, as saving a data frame adds it.
     counting = whole and all_differ and len(sample) > 20 and sample[0] in (0, 1)
-    steps = zip(sample, sample[1:], strict=False)
-    return counting and sample[-1] - sample[0] == summary.present - 1 and all(
-        a < b for a, b in steps
-    )
+    rising = counting and all(a < b for a, b in pairwise(sample))
+    return rising and sample[-1] - sample[0] == summary.present - 1
 
 
 def _all_differ(summary: ColumnSummary) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
+from polymodal.data.modalities.number import to_numbers
 from polymodal.data.schema import PARTS, Schema
 from polymodal.data.table import Table
 from polymodal.errors import SchemaError
@@ -80,9 +78,11 @@ def together(
     """
     groups = np.arange(len(table))
     if group_by is not None:
-        groups = _joined(groups, _codes(table.cells(group_by)))
-    for name in [*schema.named("group"), *_shared_media(table, schema)]:
-        codes = _codes(table.cells(name))
+        groups = _joined(groups, table.codes(group_by))
+    for name in [*schema.named("group"), *_media(schema)]:
+        codes = table.codes(name)
+        if len(np.unique(codes[codes >= 0])) == (codes >= 0).sum():
+            continue  # nothing is shared
         torn = set(codes[parts == "train"]) & set(codes[parts != "train"]) - {-1}
         joined = _joined(groups, codes)
         largest = np.bincount(joined[parts == "train"]).max(initial=0)
@@ -91,17 +91,8 @@ def together(
     return groups
 
 
-def _shared_media(table: Table, schema: Schema) -> list[str]:
-    media = [name for name in schema.inputs if schema[name].modality in ("image", "audio")]
-    return [name for name in media if schema[name].distinct < schema[name].present]
-
-
-def _codes(cells: Sequence[Any]) -> np.ndarray:
-    """A number for each cell, equal where the cells are; -1 where missing."""
-    numbers: dict[Any, int] = {}
-    plain = (str, int, float, bytes, bool)
-    keys = [cell if cell is None or isinstance(cell, plain) else id(cell) for cell in cells]
-    return np.array([-1 if k is None else numbers.setdefault(k, len(numbers)) for k in keys])
+def _media(schema: Schema) -> list[str]:
+    return [name for name in schema.inputs if schema[name].modality in ("image", "audio")]
 
 
 def _joined(groups: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -138,13 +129,13 @@ def _strata(table: Table, schema: Schema) -> np.ndarray:
     if not schema.targets:
         return np.zeros(len(table), int)
     target = schema.targets[0]
-    cells = table.cells(target)
-    if schema[target].modality == "number":
-        numbers = np.array([np.nan if c is None else float(c) for c in cells])
-        edges = np.nanquantile(numbers, [0.2, 0.4, 0.6, 0.8])
-        return np.digitize(np.nan_to_num(numbers), edges)
-    keys = [str(cell) for cell in cells]
-    return np.unique(keys, return_inverse=True)[1]
+    if schema[target].modality != "number":
+        return table.codes(target) + 1
+    numbers = to_numbers(table.cells(target))
+    known = numbers[~np.isnan(numbers)]
+    if not len(known):
+        return np.zeros(len(table), int)
+    return np.digitize(np.nan_to_num(numbers), np.quantile(known, [0.2, 0.4, 0.6, 0.8]))
 
 
 def _deal(
@@ -162,13 +153,16 @@ def _deal(
     debt = dict.fromkeys(wanted, 0.0)
     for value in np.unique(stratum):
         members = rng.permutation(np.flatnonzero(stratum == value))
+        left = len(members)
         for name, share in wanted.items():
             # What rounding left over in one stratum is made up for in the next.
             debt[name] += share * size[members].sum()
-            taken = 0
-            while taken < len(members) - 1 and debt[name] >= size[members[taken]] / 2:
-                debt[name] -= size[members[taken]]
-                taken += 1
-            part_of[members[:taken]] = name
-            members = members[taken:]
+            for member in members:
+                # One group of every stratum stays in the training part, whatever is owed.
+                if left < 2 or debt[name] < 0.5:
+                    break
+                if part_of[member] == "train" and debt[name] >= size[member] / 2:
+                    part_of[member] = name
+                    debt[name] -= size[member]
+                    left -= 1
     return part_of[group]

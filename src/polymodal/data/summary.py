@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from polymodal.data.media import is_wrapped
 
-Column = pa.ChunkedArray | list[Any]
+Column: TypeAlias = pa.ChunkedArray | list[Any]
 SAMPLE = 1000
 MOST_COUNTED = 5000
 

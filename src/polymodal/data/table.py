@@ -113,9 +113,7 @@ class Table:
             TableError: there is no such column.
         """
         if name not in self.columns:
-            raise TableError(
-                f"{self.source} has no column {name!r}. {nearest(name, self.columns)}"
-            )
+            raise TableError(f"{self.source} has no column {name!r}. {nearest(name, self.columns)}")
         return self.columns[name]
 
     def cells(self, name: str, rows: Sequence[int] | np.ndarray | None = None) -> list[Any]:

@@ -1,16 +1,16 @@
 """Training: one explicit loop over batches, on Accelerate."""
 
-from polymodal.training.checkpoint import Checkpoints
-from polymodal.training.choices import Choices
-from polymodal.training.interruption import Interrupted
-from polymodal.training.loop import TrainingError, TrainResult, train
-from polymodal.training.memory import reuse_memory
-from polymodal.training.options import (
+from polymodal.train_options import (
     TrainOptions,
     auto_batch_size,
     auto_epochs,
     auto_learning_rate,
 )
+from polymodal.training.checkpoint import Checkpoints
+from polymodal.training.choices import Choices
+from polymodal.training.interruption import Interrupted
+from polymodal.training.loop import TrainingError, TrainResult, train
+from polymodal.training.memory import reuse_memory
 from polymodal.training.precision import choose_precision
 from polymodal.training.progress import Progress, RichProgress, SilentProgress
 from polymodal.training.source import Source

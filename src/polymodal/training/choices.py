@@ -13,8 +13,8 @@ from polymodal.batch import Batch
 from polymodal.errors import PolymodalError, RunError
 from polymodal.files import write_file
 from polymodal.model import MultimodalModel
+from polymodal.train_options import Precision, TrainOptions
 from polymodal.training.objective import Objective
-from polymodal.training.options import Precision, TrainOptions
 from polymodal.training.precision import choose_precision
 from polymodal.training.threads import choose_threads
 from polymodal.training.trial import Choice, untouched

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from polymodal.batch import Batch
 from polymodal.model import MultimodalModel
+from polymodal.train_options import TrainOptions
 from polymodal.training.checkpoint import (
     Parts,
     load_model,
@@ -26,7 +27,6 @@ from polymodal.training.checkpoint import (
 )
 from polymodal.training.objective import Objective
 from polymodal.training.optimizer import make_optimizer
-from polymodal.training.options import TrainOptions
 from polymodal.training.randomness import random_state, restore_random_state
 from polymodal.training.schedule import rate_factor
 

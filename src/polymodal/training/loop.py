@@ -18,6 +18,7 @@ from torch import Tensor
 from polymodal.batch import Batch
 from polymodal.errors import PolymodalError, RunError
 from polymodal.model import MultimodalModel
+from polymodal.train_options import TrainOptions
 from polymodal.training.budget import Budget
 from polymodal.training.checkpoint import Checkpoints, load_checkpoint
 from polymodal.training.choices import Choices, choose, load_choices, save_choices
@@ -26,7 +27,6 @@ from polymodal.training.interruption import Interrupted, StopSignal
 from polymodal.training.journal import Journal
 from polymodal.training.learner import Learner, broken_weight
 from polymodal.training.memory import reuse_memory
-from polymodal.training.options import TrainOptions
 from polymodal.training.progress import Progress, SilentProgress
 from polymodal.training.source import Source
 from polymodal.training.state import State

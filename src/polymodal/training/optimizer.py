@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn, optim
 
 from polymodal.errors import PolymodalError
-from polymodal.training.options import TrainOptions
+from polymodal.train_options import TrainOptions
 
 # Measured on one CPU thread with 2 million to 8 million weights: AdamW takes 5-7 times, SGD
 # 1.2-1.5 times as long without. Other devices keep PyTorch's own choice.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from polymodal.training.options import Precision
+from polymodal.train_options import Precision
 from polymodal.training.trial import Choice, seconds_per_step
 
 _WORTH_IT = 1.15  # times faster, below which bf16 is not worth its five lost digits

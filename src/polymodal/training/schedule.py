@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from polymodal.training.options import Schedule
+from polymodal.train_options import Schedule
 
 _RISE = 0.3  # of a one_cycle training
 _LOWEST = 1e-4

@@ -276,10 +276,15 @@ def _from_array(cell: tuple[Any, ...]) -> tuple[np.ndarray, int]:
         raise CellError("not a sound", "expected (samples, rate)") from error
     if wave.ndim not in (1, 2) or wave.dtype.kind not in "iuf":
         raise CellError("not a sound", f"an array of shape {wave.shape}, {wave.dtype}")
-    if wave.ndim == 2 and wave.size:
-        wave = wave.mean(int(np.argmin(wave.shape)), dtype=np.float64)
-    scale = np.iinfo(cell[0].dtype).max if np.asarray(cell[0]).dtype.kind == "i" else 1
-    return (wave / scale).astype(np.float32).ravel(), rate
+    # Whole numbers are on their type's full range; those without sign have silence in the middle.
+    middle, top = 0.0, 1.0
+    if wave.dtype.kind in "iu":
+        top = (float(np.iinfo(wave.dtype).max) + 1) / (1 if wave.dtype.kind == "i" else 2)
+        middle = 0.0 if wave.dtype.kind == "i" else top
+    samples = ((wave - middle) / top).astype(np.float32)
+    if samples.ndim == 2 and samples.size:
+        samples = samples.mean(int(np.argmin(samples.shape)))  # channels are fewer than samples
+    return samples.ravel(), rate
 
 
 def _from_file(content: bytes, seconds: float) -> tuple[np.ndarray, int]:

@@ -17,7 +17,8 @@ from polymodal.errors import CellError
 
 MOST_VALUES = 0.25
 CODE_NAMES = {
-    "zip", "zipcode", "postcode", "postal", "code", "class", "type", "category", "label", "kind", "id",
+    "zip", "zipcode", "postcode", "postal", "code", "class", "type", "category", "label", "kind",
+    "id",
 }  # fmt: skip
 
 

@@ -128,7 +128,8 @@ class Image(Modality):
         picture = torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1)[None]
         small = torch.nn.functional.adaptive_avg_pool2d(picture, 8).flatten().numpy() / 255
         levels = [np.histogram(array[..., c], 16, (0, 256))[0] for c in range(array.shape[-1])]
-        return np.concatenate([small, *levels / np.float32(array[..., 0].size)]).astype(np.float32)
+        shares = np.concatenate(levels) / array[..., 0].size
+        return np.concatenate([small, shares]).astype(np.float32)
 
     def show(self, cell: Any) -> Shown:
         """The picture at most 320 pixels wide, as PNG."""
@@ -184,7 +185,9 @@ class Image(Modality):
             raise CellError("image too large", "more pixels than can be decoded safely") from error
         except Pillow.UnidentifiedImageError as error:
             found = what_is(content)
-            kind = "damaged image, or of a format not read" if found == "an image" else "not an image"
+            kind = (
+                "damaged image, or of a format not read" if found == "an image" else "not an image"
+            )
             raise CellError(kind, f"the content is {found}") from error
         except DAMAGE as error:
             raise CellError("damaged image", str(error)) from error

@@ -100,6 +100,18 @@ class Number(Modality):
         self.center, self.scale, self.log = state["center"], state["scale"], state["log"]
 
 
+def to_numbers(cells: Sequence[Any]) -> np.ndarray:
+    """Numbers ``(len(cells),)`` float64; NaN where a cell is missing or no finite number."""
+    numbers = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells):
+        try:
+            numbers[row] = np.nan if cell is None else _value(cell)
+        except CellError:
+            continue  # packing reports it, with its row
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
 def _value(cell: Any) -> float:
     if isinstance(cell, str):
         if THOUSANDS.fullmatch(cell):

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from datetime import date, time
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -115,7 +116,7 @@ class Text(Modality):
         """How often each token and pair of tokens occurs, hashed into 256 counts (logarithms)."""
         counts = np.zeros(BUCKETS, np.float32)
         ids = array.tolist()
-        for gram in [*((i,) for i in ids), *zip(ids, ids[1:], strict=False)]:
+        for gram in [*((i,) for i in ids), *pairwise(ids)]:
             counts[zlib.crc32(np.asarray(gram, np.int32).tobytes()) % BUCKETS] += 1
         return np.log1p(counts)
 
