@@ -53,7 +53,7 @@ bench: setup  ## every benchmark (some minutes; leave the machine alone meanwhil
 	$(PY) benchmarks/peers.py
 
 docs: setup  ## build the documentation; a warning is an error
-	DISABLE_MKDOCS_2_WARNING=true $(PY) -m mkdocs build --strict --quiet --site-dir build/docs
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet --site-dir build/docs
 
 clean:  ## remove what was made here (the shared environment stays)
 	rm -rf .venv build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

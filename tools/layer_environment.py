@@ -1,4 +1,4 @@
-"""Make the packages of one virtual environment visible in another: layer_environment.py UPPER LOWER."""
+"""Show the packages of one environment in another: layer_environment.py UPPER LOWER."""
 
 import sys
 from pathlib import Path

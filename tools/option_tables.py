@@ -1,4 +1,4 @@
-"""Tables of the documentation that are made from the code when the pages are built (MkDocs hook)."""
+"""Tables of the documentation, made from the code when the pages are built (MkDocs hook)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def options() -> str:
     from polymodal.encoders import ENCODERS, TABLE_ENCODERS
     from polymodal.fusion import FUSIONS
     from polymodal.heads import HEADS
+    from polymodal.named_part import NamedPart
     from polymodal.recipe import Recipe
     from polymodal.recipe_options import ColumnOptions
 
@@ -30,7 +31,7 @@ def options() -> str:
     parts = ["### The recipe itself", _fields(recipe)]
     parts += ["### columns.NAME", _fields(ColumnOptions())]
     for name, value in recipe:
-        if isinstance(value, BaseModel) and not hasattr(value, "name"):
+        if isinstance(value, BaseModel) and not isinstance(value, NamedPart):
             parts += [f"### {name}", _fields(value)]
     registries: dict[str, dict[str, Any]] = {"columns.NAME.modality": MODALITIES}
     for modality, encoders in ENCODERS.items():
@@ -67,18 +68,23 @@ def metrics() -> str:
         lines = [f"| `{name}` | {METRICS[name].meaning['en']} | "
                  f"{'higher' if METRICS[name].higher_is_better else 'lower'} |"
                  for name in names]  # fmt: skip
-        parts += [f"### {title}", "\n".join(["| metric | what it says | better |", "|---|---|---|", *lines])]
+        parts += [
+            f"### {title}",
+            "\n".join(["| metric | what it says | better |", "|---|---|---|", *lines]),
+        ]
     return "\n\n".join(parts)
 
 
 def _fields(section: BaseModel) -> str:
+    from polymodal.named_part import NamedPart
+
     lines = ["| option | default | what it does |", "|---|---|---|"]
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if isinstance(value, BaseModel) and not hasattr(value, "name"):
+        if isinstance(value, BaseModel) and not isinstance(value, NamedPart):
             shown = f"[below](#{name})"
         else:
-            shown = _code(value.name if isinstance(value, BaseModel) else value)
+            shown = _code(value.name if isinstance(value, NamedPart) else value)
         lines.append(f"| `{name}` | {shown} | {_cell(field.description or '')} |")
     return "\n".join(lines)
 
@@ -100,10 +106,10 @@ def _classes(registry: typing.Mapping[str, Any]) -> str:
 
 
 def _code(value: Any) -> str:
-    word = {None: "null", True: "true", False: "false"}.get(value) if not isinstance(
-        value, list | dict | str | int | float
-    ) or isinstance(value, bool) else None  # fmt: skip
-    return f"`{word if word is not None else value}`"
+    """A value as YAML writes it."""
+    if value is None or isinstance(value, bool):
+        return f"`{ {None: 'null', True: 'true', False: 'false'}[value] }`"
+    return f"`{value}`"
 
 
 def _cell(text: str) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 import soundfile
 import torch
 from PIL import Image
+from scipy.io import wavfile
 
 from polymodal.data.modalities.audio import QUIETEST, Audio, mel_bank
 
@@ -45,15 +46,14 @@ def noisy_picture(picture: Image.Image, rng: np.random.Generator) -> Image.Image
 def noisy_sound(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A recording ``(T,)`` with noise on its log-mel bands."""
     wave = torch.from_numpy(np.pad(samples, (0, max(0, SIZE - len(samples)))).astype(np.float32))
-    shape = {"n_fft": SIZE, "hop_length": HOP, "win_length": WINDOW}
     window = torch.hann_window(WINDOW)
-    spectrum = torch.stft(wave, **shape, window=window, return_complex=True)  # (bins, frames)
+    spectrum = torch.stft(wave, SIZE, HOP, WINDOW, window, return_complex=True)  # (bins, frames)
     bank = mel_bank(RATE, SIZE, MELS)
     # Each bin follows the band in which it weighs most.
     bands = torch.from_numpy(bank.argmax(0))
     noise = rng.normal(0, SOUND_DRAWN, (MELS, spectrum.shape[1])).astype(np.float32)
     spectrum = spectrum * torch.exp(torch.from_numpy(noise)[bands] / 2)
-    return torch.istft(spectrum, **shape, window=window, length=len(wave)).numpy()
+    return torch.istft(spectrum, SIZE, HOP, WINDOW, window, length=len(wave)).numpy()
 
 
 def measure(pairs: list[tuple[Path, Path]]) -> tuple[float, float]:
@@ -89,7 +89,8 @@ def main() -> None:
         samples, rate = soundfile.read(sound)
         assert rate == RATE and samples.ndim == 1
         name = str(Path(row["audio"]).with_suffix(".wav"))
-        soundfile.write(options.out / name, noisy_sound(samples, rng), RATE, subtype="FLOAT")
+        # Not soundfile, which writes the time of day into such files.
+        wavfile.write(options.out / name, RATE, noisy_sound(samples, rng))
         pairs.append((sound, options.out / name))
         kept = {n: row[n] for n in ("id", "split", "digit", "speaker", "image_mnist")}
         written.append(kept | {"audio": name})

@@ -3,6 +3,7 @@
 The public names are loaded when they are first used, so that importing the package costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from polymodal.recipe import Recipe
 
     load = Predictor.load
+
+# Threads that wait by spinning slow a busy machine down many times; read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "Batch": "batch",

@@ -112,7 +112,7 @@ def build_model(
         part = recipe.column(name).encoder or default_encoder(modality)
         cls = ENCODERS[modality.name][part.name]
         facts = _accepted(cls, _facts(modality))
-        if name in (configs or {}):
+        if configs is not None and name in configs:
             facts["config"] = configs[name]
         encoder = part.build(ENCODERS[modality.name], **facts)
         if modality.media or modality.ragged:

@@ -86,10 +86,13 @@ class Experiment:
                 "or replace it with --overwrite."
             )
         self.directory = out
-        source = data if data is not None else recipe.table
-        if source is None:
+        if isinstance(data, str | Path):
+            # The recipe is kept in the run directory, from where a relative path would mislead.
+            self.recipe = recipe = recipe.model_copy(update={"table": str(Path(data).absolute())})
+        self._data = data if data is not None else recipe.table
+        if self._data is None:
             raise RecipeError("No table: give one, or name it in the recipe (table: …).")
-        self._data, self._given = source, {"validation": validation, "test": test}
+        self._given = {"validation": validation, "test": test}
 
     def prepare(self) -> Dataset:
         """Read the table, infer the schema, split."""
@@ -111,6 +114,11 @@ class Experiment:
                 split=recipe.split.model_dump(),
                 seed=recipe.seed,
                 given=given,
+            )
+        if not len(self.dataset.rows("test")):
+            raise RecipeError(
+                "The test part is empty: there is nothing to measure on. Set split.test above 0, "
+                "or give a test table."
             )
         return self.dataset
 
@@ -150,11 +158,6 @@ class Experiment:
     def assess(self) -> Assessment:
         """Measure it on the test part, beside baselines."""
         assessor = Assessor(self.dataset, self.pack, self.modalities, recipe=self.recipe)
-        if not len(assessor.test):
-            raise RecipeError(
-                "The test part is empty: there is nothing to measure on. Set split.test above 0, "
-                "or give a test table."
-            )
         with self._timed("measuring"):
             self.assessment = assessor.assess(self.model, train=self._train_alone, tell=self.tell)
         return self.assessment

@@ -14,7 +14,7 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help=".csv, .parquet or .jsonl; default: CSV to the screen."
+            "--output", "-o", help=".csv, .parquet or .jsonl. Default: the screen."
         ),
     ] = None,
     proba: Annotated[

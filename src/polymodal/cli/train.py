@@ -59,7 +59,7 @@ def train(
     if table is not None and table.lower().endswith((".yaml", ".yml")):
         if recipe is not None:
             raise RecipeError(f"Two recipes: {table} and {recipe}. Name one.")
-        table, recipe = None, Path(table)
+        recipe, table = Path(table), None
     if resume and out is None:
         raise RecipeError("--resume continues the training in a directory: name it with --out.")
     if resume and recipe is None and out is not None and (out / RECIPE).exists():
@@ -68,14 +68,11 @@ def train(
     if language is not None:
         set_ = [*(set_ or []), f"evaluation.language={language}"]
     chosen = chosen_recipe(chosen.override(set_ or []), target, inputs)
-    if table is not None:
-        path = table if any(letter in table for letter in "*?[") else str(Path(table).absolute())
-        chosen = chosen.model_copy(update={"table": path})
     console = Console()
     experiment = Experiment(
-        None,
+        table,
         chosen,
-        out=out or _free_directory(chosen.table),
+        out=out or _free_directory(table or chosen.table),
         validation=validation,
         test=test,
         resume=resume,

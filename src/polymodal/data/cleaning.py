@@ -103,9 +103,10 @@ def find_shared_rows(table: Table, schema: Schema, parts: np.ndarray) -> list[Fi
     found = []
     codes = {name: table.codes(name) for name in [*schema.inputs, *schema.targets]}
     training, test = parts == "train", parts == "test"
-    for name in schema.inputs:
-        if schema[name].modality not in ("image", "audio"):
-            continue
+    media = [name for name in schema.inputs if schema[name].modality in ("image", "audio")]
+    # Without their picture, rows are soon alike: that says nothing.
+    whole = np.all([codes[name] >= 0 for name in media], axis=0) if media else True
+    for name in media:
         shared = np.isin(codes[name], codes[name][training]) & test & (codes[name] >= 0)
         if shared.any():
             found.append(
@@ -122,7 +123,7 @@ def find_shared_rows(table: Table, schema: Schema, parts: np.ndarray) -> list[Fi
     if not schema.inputs:
         return found
     asked = _row_codes([codes[name] for name in schema.inputs])
-    shared = np.isin(asked, asked[training]) & test
+    shared = np.isin(asked, asked[training]) & test & whole
     if shared.any():
         found.append(
             Finding.of(
@@ -134,10 +135,10 @@ def find_shared_rows(table: Table, schema: Schema, parts: np.ndarray) -> list[Fi
                 remedy="left as they are",
             )
         )
-    _, first, whole = np.unique(
+    _, first, same = np.unique(
         _row_codes(list(codes.values())), return_index=True, return_inverse=True
     )
-    again = np.flatnonzero(first[whole] != np.arange(len(table)))
+    again = np.flatnonzero((first[same] != np.arange(len(table))) & whole)
     if len(again):
         found.append(
             Finding.of(

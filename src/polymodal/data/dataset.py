@@ -110,14 +110,11 @@ def prepare(
             + "; ".join(f"{c.name} ({c.reason})" for c in schema.columns if c.role == "ignored")
             + ". Give one a role with columns.NAME.role=input."
         )
-    parts = marks
-    if not given or "validation" not in given:
-        train = np.flatnonzero(marks == "train")
-        if given:
-            options["test"] = 0.0
-        parts[train] = split_rows(table.take(train), schema, seed=seed, **options)  # type: ignore[arg-type]
-    findings += find_shared_rows(table, schema, parts)
-    return Dataset(table, schema, parts, findings)
+    train = np.flatnonzero(marks == "train")
+    options |= dict.fromkeys(given or (), 0.0)
+    marks[train] = split_rows(table.take(train), schema, seed=seed, **options)  # type: ignore[arg-type]
+    findings += find_shared_rows(table, schema, marks)
+    return Dataset(table, schema, marks, findings)
 
 
 def fit_modalities(dataset: Dataset, modalities: Mapping[str, Modality]) -> None:

@@ -25,7 +25,7 @@ from polymodal.data.table import Table
 from polymodal.errors import CellError, RunError, SchemaError
 
 CHUNK = 256
-FORGET_AFTER_BYTES = 64 << 20
+FORGET_AFTER_BYTES = 2 << 20
 
 
 class Store:

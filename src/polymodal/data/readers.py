@@ -74,7 +74,8 @@ def read_csv(place: Path, delimiter: str | None = None) -> dict[str, Column]:
     try:
         # Mapped, not read: a large file is gone through once, and never copied as a whole.
         columns = _parse_csv(place, None, delimiter)
-        is_utf_8 = not any(pa.types.is_binary(c.type) for c in columns.values())
+        kinds = [c.type for c in columns.values() if not isinstance(c, list)]
+        is_utf_8 = not any(map(pa.types.is_binary, kinds))
     except UnicodeDecodeError:
         is_utf_8 = False
     return columns if is_utf_8 else _parse_csv(place, _from_gb18030(place), delimiter)

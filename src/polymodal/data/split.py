@@ -25,9 +25,8 @@ def split_rows(
 ) -> np.ndarray:
     """The part of every row: ``(rows,)`` of "train", "validation", "test".
 
-    A split column is followed; parts it lacks are taken from its training part, except that a
-    table with a validation but no test part gets no test part. Rows that share a picture or a
-    recording, a value of the group column, or of ``group_by`` stay together.
+    A split column is followed; parts it lacks are taken from its training part. Rows that share a
+    picture or a recording, a value of the group column, or of ``group_by`` stay together.
 
     Args:
         table: the table.
@@ -49,11 +48,8 @@ def split_rows(
     parts = np.full(len(table), "train", dtype="<U10")
     if column:
         parts = _read_parts(table, column[0])
-        wanted = {"validation": 0.0 if (parts == "validation").any() else validation}
-        if not (parts == "test").any() and not (parts == "validation").any():
-            wanted["test"] = test
-    else:
-        wanted = {"validation": validation, "test": test}
+    wanted = {"validation": validation, "test": test}
+    wanted = {part: share for part, share in wanted.items() if not (parts == part).any()}
     open_rows = np.flatnonzero(parts == "train")
     groups = together(table, schema, parts, group_by)[open_rows]
     strata = _strata(table, schema)[open_rows] if stratify else np.zeros(len(open_rows), int)

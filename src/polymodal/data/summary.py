@@ -55,7 +55,7 @@ def summarise(name: str, column: Column) -> ColumnSummary:
         name: the column's name.
         column: its cells.
     """
-    if isinstance(column, list) or pa.types.is_nested(column.type):
+    if isinstance(column, list) or not _is_countable(column.type):
         cells = column if isinstance(column, list) else column.to_pylist()
         return _summarise_objects(name, cells)
     rows, kind = len(column), column.type
@@ -140,3 +140,8 @@ def _head(cell: Any) -> Any:
     if isinstance(cell, Mapping) and isinstance(cell.get("bytes"), bytes):
         return {**cell, "bytes": cell["bytes"][:64]}
     return cell
+
+
+def _is_countable(kind: pa.DataType) -> bool:
+    """Whether Arrow itself can count the values of a type."""
+    return not (pa.types.is_nested(kind) or pa.types.is_null(kind))
