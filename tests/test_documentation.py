@@ -116,6 +116,20 @@ def test_the_commands_of_a_page_are_understood(page: str) -> None:
         Recipe().override(context.params.get("set_") or [])
 
 
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run(place: Path) -> None:
+    """One after the other, as a reader would type them."""
+    from typer.testing import CliRunner
+
+    from polymodal.cli import app
+
+    for words in commands("README.md"):
+        result = CliRunner().invoke(app, words[1:])
+        assert result.exit_code == 0, (words, result.output, result.exception)
+    assert (place / "runs/answers/report.html").stat().st_size > 10_000
+    assert (place / "answers.parquet").exists()
+
+
 @pytest.mark.parametrize("page", [name for name in NAMES if blocks(name, "yaml")])
 def test_the_recipes_of_a_page_are_right(page: str) -> None:
     from polymodal import Recipe

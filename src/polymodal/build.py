@@ -47,7 +47,8 @@ HEAD_OF = {"category": "classification", "tags": "tagging", "number": "regressio
 def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
     """A modality, not yet fitted, for every input and target column.
 
-    A pretrained encoder's own preprocessing is used, unless the recipe says otherwise.
+    A pretrained encoder's own preprocessing is used, but for options that the recipe sets to
+    something else than their default (an effective recipe names every option).
 
     Raises:
         RecipeError: an option is unknown or wrong.
@@ -63,7 +64,9 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
         if column.encoder is not None:
             cls = ENCODERS[part.name][column.encoder.name]
             if cls in PRETRAINED:
-                options = cls.preprocessing(column.encoder.options["model"]) | options
+                defaults = NamedPart(name=part.name).complete(MODALITIES).options
+                asked = {n: v for n, v in options.items() if n not in defaults or v != defaults[n]}
+                options = cls.preprocessing(column.encoder.options["model"]) | asked
         modalities[name] = NamedPart(name=part.name, **options).build(MODALITIES)
     return modalities
 

@@ -7,6 +7,7 @@ import platform
 import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,17 +25,28 @@ from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import ColumnSchema, Role
 from polymodal.data.table import Table
-from polymodal.errors import RecipeError, RunError
+from polymodal.errors import PolymodalError, RecipeError, RunError
 from polymodal.evaluation import HIGHER_IS_BETTER, Report, SchemaRow, measure, write_report
 from polymodal.evaluation.metrics import headline
 from polymodal.evaluation.prediction import outcomes, predict_batches
+from polymodal.files import write_file
 from polymodal.model import MultimodalModel
 from polymodal.predictor import Predictor
 from polymodal.recipe import Recipe
-from polymodal.run_directory import RECIPE, Run, save_run, write_json
-from polymodal.training import Progress, SilentProgress, TrainResult, Validation, train
+from polymodal.run_directory import FILES, MANIFEST, RECIPE, Run, save_run, write_json
+from polymodal.training import (
+    Interrupted,
+    Progress,
+    SilentProgress,
+    TrainResult,
+    Validation,
+    train,
+)
 
 REPORT, ENVIRONMENT = "report.html", "environment.json"
+PACK = "pack"
+OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log"}
+"""What a run directory may hold."""
 LIBRARIES = ("polymodal", "torch", "accelerate", "numpy", "pyarrow", "scikit-learn", "tokenizers")
 Tell = Callable[[str], None]
 
@@ -49,12 +61,12 @@ class Experiment:
         validation: a table of its own for validation.
         test: a table of its own for the test.
         resume: continue the training that ``out`` holds.
-        overwrite: delete what ``out`` holds first.
+        overwrite: replace the run that ``out`` holds, as soon as the new one begins to train.
         progress: is told how the training goes.
         tell: is told what is being done, a line at a time.
 
     Raises:
-        RunError: ``out`` holds something already.
+        RunError: ``out`` holds something already, or nothing that can be resumed.
     """
 
     def __init__(
@@ -73,22 +85,17 @@ class Experiment:
         self.recipe, self.resume = recipe, resume
         self.progress, self.tell = progress or SilentProgress(), tell
         self.seconds: dict[str, float] = {}
-        self._temporary = None
+        self._discard: Callable[[], object] | None = None
         if out is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="polymodal-")
-            out = Path(self._temporary.name)
-        elif overwrite and out.exists() and not resume:
-            _refuse_foreign(out)
-            shutil.rmtree(out)
-        elif not resume and out.exists() and any(out.iterdir()):
-            raise RunError(
-                f"{str(out)!r} is not empty. Choose another directory, continue with --resume, "
-                "or replace it with --overwrite."
-            )
-        self.directory = out
-        if isinstance(data, str | Path):
+            out = Path(tempfile.mkdtemp(prefix="polymodal-"))
+            self._discard = weakref.finalize(self, shutil.rmtree, out, ignore_errors=True)
+        else:
+            _check_directory(out, resume=resume, overwrite=overwrite)
+        self.directory, self.overwrite = out, overwrite
+        table = _absolute(data)
+        if table is not None:
             # The recipe is kept in the run directory, from where a relative path would mislead.
-            self.recipe = recipe = recipe.model_copy(update={"table": str(Path(data).absolute())})
+            self.recipe = recipe = recipe.model_copy(update={"table": table})
         self._data = data if data is not None else recipe.table
         if self._data is None:
             raise RecipeError("No table: give one, or name it in the recipe (table: …).")
@@ -132,15 +139,19 @@ class Experiment:
         options = self.recipe.train.resolved(len(rows))
         recipe = effective(self.recipe, schema, self.modalities)
         self.recipe = recipe.model_copy(update={"train": options})
+        if self.overwrite:
+            shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / RECIPE).write_text(self.recipe.to_yaml(comments=True), "utf-8")
+        # A resumed run keeps its recipe: options that do not fit it are refused further on.
+        if not (self.resume and (self.directory / RECIPE).exists()):
+            write_file(self.directory / RECIPE, self.recipe.to_yaml(comments=True))
         with self._timed("decoding the cells"):
             self.tell(f"decoding {len(dataset.table):,} rows")
             workers = self.recipe.data.workers
             self.pack: Pack = pack(
                 dataset.table,
                 self.modalities,
-                directory=self.directory / "pack",
+                directory=self.directory / PACK,
                 broken=self.recipe.data.broken,
                 workers=(os.cpu_count() or 1) if workers == "auto" else workers,
             )
@@ -176,14 +187,14 @@ class Experiment:
             "findings": [finding.to_dict() for finding in self.dataset.findings],
         }
         run = Run(self.recipe, self.dataset.schema, self.modalities, self.model, metrics)
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        if self._discard is not None:
+            self._discard()
             return Predictor(run)
         write_json(self.directory / ENVIRONMENT, environment())
         language = self.recipe.evaluation.language
         write_report(self.directory / REPORT, self.report(), language=language)
         save_run(self.directory, run)
-        shutil.rmtree(self.directory / "pack", ignore_errors=True)
+        shutil.rmtree(self.directory / PACK, ignore_errors=True)
         return Predictor(run, self.directory)
 
     def report(self) -> Report:
@@ -259,16 +270,25 @@ class Experiment:
             extra = scores if len(scores) > 1 else {}
             return Validation(sum(losses.values()), metric, True, name, extra)
 
-        return train(
-            model,
-            loader("train", training=True),
-            options,
-            seed=self.recipe.seed,
-            directory=directory,
-            validate=validate,
-            progress=progress,
-            resume=resume,
-        )
+        try:
+            return train(
+                model,
+                loader("train", training=True),
+                options,
+                seed=self.recipe.seed,
+                directory=directory,
+                validate=validate,
+                progress=progress,
+                resume=resume,
+            )
+        except Interrupted as error:
+            if self._discard is not None:
+                raise PolymodalError(
+                    f"Training was interrupted after step {error.step}. Nothing was kept, because "
+                    "no directory was given: with out=… it could be resumed."
+                ) from error
+            # Where a baseline was being trained, what can be resumed is the whole.
+            raise Interrupted(self.directory, error.step) from error
 
     def _train_alone(self, columns: Sequence[str]) -> MultimodalModel:
         """A network that reads these columns only, trained like the whole one."""
@@ -381,8 +401,45 @@ def parts_of(model: MultimodalModel) -> list[tuple[str, int]]:
     return [(name, sum(p.numel() for p in part.parameters())) for name, part in parts]
 
 
-def _refuse_foreign(directory: Path) -> None:
-    """Keep --overwrite from deleting what is no run."""
-    names = {path.name for path in directory.iterdir()}
-    if names and not names & {RECIPE, "manifest.json", "checkpoints"}:
-        raise RunError(f"{str(directory)!r} holds files that are no run; it is not overwritten.")
+def _absolute(data: Any) -> str | list[str] | None:
+    """The absolute path of a table, or paths; None for one that is in memory."""
+    if isinstance(data, str | Path):
+        return str(Path(data).absolute())
+    if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
+        return [str(Path(item).absolute()) for item in data]
+    return None
+
+
+def _check_directory(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a directory in which something would be lost, or nothing can be resumed.
+
+    Raises:
+        RunError: it must not be written to; the message says why.
+    """
+    shown = repr(str(out))
+    if resume and overwrite:
+        raise RunError("Resume a run or overwrite it: both at once contradict each other.")
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{shown} is a file; a run needs a directory.")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if not names:
+        return
+    if not resume and not overwrite:
+        raise RunError(
+            f"{shown} is not empty. Choose another directory, continue with --resume, "
+            "or replace it with --overwrite."
+        )
+    if resume and MANIFEST in names:
+        raise RunError(
+            f"The training in {shown} is finished: there is nothing to resume. Its report is "
+            f"{REPORT}. To train longer, start anew in another directory with a higher "
+            "train.epochs."
+        )
+    if resume and RECIPE not in names:
+        raise RunError(f"{shown} holds no training that could be resumed.")
+    foreign = sorted(name for name in names - OURS if not name.startswith("."))
+    if overwrite and foreign:
+        raise RunError(
+            f"{shown} holds {foreign[0]!r}, which is no part of a run: it is not overwritten. "
+            "Move it away, or choose another directory."
+        )

@@ -93,9 +93,9 @@ class Predictor:
         for packed, rows, said in self._chunks(table, broken):
             found = answers(self.run.model, said)
             for name, values in self._columns(found, proba).items():
-                ordered = np.empty(len(rows), dtype=object)
-                ordered[rows] = values
-                columns.setdefault(name, []).extend(ordered)
+                # Not by an array: NumPy would take lists of tags for a matrix.
+                ordered = dict(zip(rows.tolist(), values, strict=True))
+                columns.setdefault(name, []).extend(ordered[row] for row in range(len(rows)))
             absent += packed.missing(self.inputs)
         frame = pandas.DataFrame({name: pandas.Series(cells) for name, cells in columns.items()})
         for name in frame.columns:

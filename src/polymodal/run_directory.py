@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ FORMAT = 1
 RECIPE, SCHEMA, WEIGHTS = "recipe.yaml", "schema.json", "weights.safetensors"
 MANIFEST, METRICS, MODALITIES = "manifest.json", "metrics.json", "modalities"
 BACKBONES = "backbones.json"
+FILES = (RECIPE, SCHEMA, WEIGHTS, BACKBONES, MODALITIES, METRICS, MANIFEST)
+"""What makes a run, the manifest last."""
+STAGING = ".saving"
 
 
 @dataclass
@@ -46,22 +50,39 @@ class Run:
 
 
 def save_run(directory: Path, run: Run) -> None:
-    """Write a run; the manifest, which makes it valid, comes last.
+    """Write a run.
+
+    All of it is written beside the run that may be there, and only then takes its place. The
+    manifest, which makes a run valid, comes last.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; a run that was there is either
-            whole or recognised as altered when it is loaded.
+        RunError: the disk is full or the folder cannot be written; a run that was there is as it
+            was.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / MODALITIES).mkdir(exist_ok=True)
-    (directory / MANIFEST).unlink(missing_ok=True)
+    staging = directory / STAGING
+    try:
+        shutil.rmtree(staging, ignore_errors=True)
+        (staging / MODALITIES).mkdir(parents=True)
+        _write(staging, run)
+        (directory / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(directory / MODALITIES, ignore_errors=True)
+        for name in FILES:
+            (staging / name).replace(directory / name)
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"The model could not be saved in {str(directory)!r}: {error}. What was there before "
+            "is untouched. Make room on the disk (or allow writing there), and save again."
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _write(directory: Path, run: Run) -> None:
     write_file(directory / RECIPE, run.recipe.to_yaml(comments=True))
     write_json(directory / SCHEMA, run.schema.to_dict())
     write_file(directory / WEIGHTS, lambda path: save_model(run.model, str(path)))
     write_json(directory / BACKBONES, backbone_configs(run.model))
     names = [RECIPE, SCHEMA, WEIGHTS, BACKBONES]
-    for old in (directory / MODALITIES).glob("*.json"):
-        old.unlink()
     for number, (column, modality) in enumerate(run.modalities.items()):
         name = f"{MODALITIES}/{number:03}.json"
         content = {"column": column, "modality": modality.name, "state": modality.state()}
@@ -91,13 +112,17 @@ def load_run(directory: Path) -> Run:
             )
         )
     manifest = _read_json(directory / MANIFEST)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise RunError(f"{MANIFEST} in {str(directory)!r} is not a manifest.")
-    if manifest.get("format", 0) > FORMAT:
+    written = manifest.get("format") if isinstance(manifest, dict) else None
+    if isinstance(written, int) and written > FORMAT:
         raise RunError(
             f"{str(directory)!r} was written by a newer version of polymodal (format "
-            f"{manifest['format']}, this version reads {FORMAT}): pip install -U polymodal."
+            f"{written}, this version reads {FORMAT}): pip install -U polymodal."
         )
+    if written != FORMAT or not isinstance(manifest.get("files"), dict):
+        raise RunError(f"{MANIFEST} in {str(directory)!r} is not a manifest: it was edited.")
+    unlisted = [n for n in (RECIPE, SCHEMA, WEIGHTS, BACKBONES) if n not in manifest["files"]]
+    if unlisted:
+        raise RunError(f"{MANIFEST} in {str(directory)!r} was edited: it lacks {unlisted[0]}.")
     for name, digest in manifest["files"].items():
         path = directory / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -113,6 +138,9 @@ def load_run(directory: Path) -> Run:
     schema = Schema.from_dict(_read_json(directory / SCHEMA))
     saved = [_read_json(directory / n) for n in manifest["files"] if n.startswith(MODALITIES)]
     states = {content["column"]: content["state"] for content in saved}
+    lacking = {*schema.inputs, *schema.targets} - set(states)
+    if lacking:
+        raise RunError(f"{str(directory)!r} is incomplete: column {min(lacking)!r} is missing.")
     modalities = load_modalities(recipe, schema, states)
     configs = _read_json(directory / BACKBONES)
     model = build_model(recipe, schema, modalities, configs=configs)

@@ -6,7 +6,10 @@ from polymodal.data.schema import Schema, infer_schema
 from polymodal.data.table import Table
 from polymodal.errors import SchemaError, TableError
 
-WORDS = "red green small large wooden plastic chair table lamp with four legs and a soft seat".split()
+WORDS = [
+    "red", "green", "small", "large", "wooden", "plastic", "chair", "table",
+    "lamp", "with", "four", "legs", "and", "a", "soft", "seat",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -145,14 +148,19 @@ def test_split_and_group_are_found_beside_chosen_inputs():
 
 
 def test_the_split_that_is_asked_for_wins():
-    table = Table.read({"split": ["train", "test"] * 9, "fold": ["test", "train"] * 9, "a": "xy" * 9})
+    table = Table.read(
+        {"split": ["train", "test"] * 9, "fold": ["test", "train"] * 9, "a": "xy" * 9}
+    )
     assert infer_schema(table).named("split") == ["split"]
     assert infer_schema(table, roles={"fold": "split"}).named("split") == ["fold"]
 
 
 def test_a_code_in_every_row_is_no_input_but_a_chinese_word_is():
     table = Table.read(
-        {"a": [f"{i:x}" * 3 + "-" for i in range(40)], "b": ["词语" + chr(0x4E00 + i) for i in range(40)]}
+        {
+            "a": [f"{i:x}" * 3 + "-" for i in range(40)],
+            "b": ["词语" + chr(0x4E00 + i) for i in range(40)],
+        }
     )
     assert kinds(infer_schema(table)) == {"a": "ignored", "b": "text"}
 

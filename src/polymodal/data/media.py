@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -121,6 +123,17 @@ def what_is(content: bytes) -> str:
     except UnicodeDecodeError as error:
         return "plain text" if error.start > 500 else "unknown data"
     return "plain text"
+
+
+@contextmanager
+def without_remarks() -> Iterator[None]:
+    """Silence what Pillow has to say on odd metadata.
+
+    Filters of warnings belong to the whole process: enter this before threads begin, not in them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+        yield
 
 
 def spread(cells: Sequence[Any], most: int) -> list[Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from polymodal.data.cleaning import Finding
-from polymodal.data.media import identity
+from polymodal.data.media import identity, without_remarks
 from polymodal.data.modalities import Modality
 from polymodal.data.table import Table
 from polymodal.errors import CellError, RunError, SchemaError
@@ -135,9 +134,7 @@ def pack(
         RunError: ``directory`` cannot be written; what was written there is removed.
     """
     result = Pack(len(table), {})
-    # Filters of warnings belong to the whole process, so threads must not change them.
-    with warnings.catch_warnings(), _Threads(workers) as threads:
-        warnings.filterwarnings("ignore", module=r"PIL(\.|$)")  # remarks on odd metadata
+    with without_remarks(), _Threads(workers) as threads:
         for name, modality in modalities.items():
             packer = _Packer(table, name, modality, threads, broken)
             result.stores[name] = packer.run(directory, advance)

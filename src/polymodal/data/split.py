@@ -10,6 +10,7 @@ from polymodal.data.table import Table
 from polymodal.errors import SchemaError
 
 FEWEST = 4
+FEWEST_ALIKE = 10
 LARGEST_GROUP = 0.34
 
 
@@ -126,7 +127,11 @@ def _strata(table: Table, schema: Schema) -> np.ndarray:
         return np.zeros(len(table), int)
     target = schema.targets[0]
     if schema[target].modality != "number":
-        return table.codes(target) + 1
+        codes = table.codes(target) + 1
+        if schema[target].modality == "tags":
+            # Most sets of tags are rare: those count as one kind, or none could leave training.
+            codes[np.bincount(codes)[codes] < FEWEST_ALIKE] = 0
+        return codes
     numbers = to_numbers(table.cells(target))
     known = numbers[~np.isnan(numbers)]
     if not len(known):

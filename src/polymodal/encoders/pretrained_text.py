@@ -83,8 +83,31 @@ class PretrainedText(Encoder):
 
     @staticmethod
     def preprocessing(model: str) -> dict[str, Any]:
-        """How texts must be made: ``tokenizer``, the name of the tokenizer to use."""
-        return {"tokenizer": model}
+        """How texts must be made: ``tokenizer`` as JSON, ``max_tokens`` where there is a limit.
+
+        Args:
+            model: as for the encoder.
+
+        Raises:
+            RecipeError: the tokenizer cannot be found, or is not one of the fast ones.
+            MissingExtra: transformers is not installed.
+        """
+        settings = transformers_config(model, None)
+        settings = getattr(settings, "text_config", settings)
+        with found(model, "tokenizer"):
+            tokenizer = needed("transformers").AutoTokenizer.from_pretrained(model)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise RecipeError(
+                f"The tokenizer of {model!r} is one that only Python code describes, which a run "
+                "cannot keep. Choose a model with a tokenizer.json."
+            )
+        positions = getattr(settings, "max_position_embeddings", None) or tokenizer.model_max_length
+        if getattr(settings, "model_type", "") in COUNT_FROM_PADDING:
+            positions -= settings.pad_token_id + 1
+        most = min(positions, tokenizer.model_max_length)
+        limit = {} if most > LONGEST else {"max_tokens": int(most)}
+        return {"tokenizer": backend.to_str(), **limit}
 
     def forward(self, field: Field) -> Tokens:
         """Ids ``(U, T)`` and mask ``(U, T)`` → tokens ``(U, T, D)``.

@@ -25,6 +25,7 @@ from polymodal.data.media import (
     spread,
     unwrapped,
     what_is,
+    without_remarks,
 )
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.summary import ColumnSummary
@@ -85,6 +86,7 @@ class Image(Modality):
         """Paths with a picture's ending, bytes that start as a picture does, picture objects."""
         return sum(map(_is_picture, column.sample)) / max(len(column.sample), 1)
 
+    @without_remarks()
     def fit(self, cells: Sequence[Any]) -> None:
         """Learn size, channels, mean and deviation from up to 256 pictures."""
         pictures, longest = [], []
@@ -131,6 +133,7 @@ class Image(Modality):
         shares = np.concatenate(levels) / array[..., 0].size
         return np.concatenate([small, shares]).astype(np.float32)
 
+    @without_remarks()
     def show(self, cell: Any) -> Shown:
         """The picture at most 320 pixels wide, as PNG."""
         picture = self._open(cell, draft=None).copy()

@@ -10,6 +10,7 @@ import numpy as np
 
 from polymodal.data.media import Shown
 from polymodal.data.modalities.modality import Modality
+from polymodal.data.modalities.number import Number
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
@@ -49,6 +50,8 @@ class Tags(Modality):
             return 0.9 if len(labels) >= 1.5 * len(set(labels)) else 0.6
         if not cells or not all(isinstance(cell, str) for cell in cells):
             return 0.0
+        if Number.recognise(column):
+            return 0.0  # 1,000 is one thousand
         separator = _find_separator(cells)
         several = sum(separator in cell for cell in cells) / len(cells) if separator else 0.0
         labels = [tag for cell in cells for tag in _cut(cell, separator)]
@@ -110,10 +113,14 @@ class Tags(Modality):
     def _cut_cell(self, cell: Any) -> list[str]:
         if isinstance(cell, str):
             return _cut(cell, self.separator)
-        if not isinstance(cell, list | tuple | set | frozenset | np.ndarray):
+        if isinstance(cell, np.ndarray) and cell.ndim == 1 and cell.dtype.kind in "OUiu":
+            cell = cell.tolist()
+        if not isinstance(cell, list | tuple | set | frozenset):
             raise CellError("not tags", type(cell).__name__)
-        tags = sorted(map(str, cell)) if isinstance(cell, set | frozenset) else np.ravel(cell)
-        return [str(tag).strip() for tag in tags if tag is not None and str(tag).strip()]
+        tags = [tag for tag in cell if tag is not None]
+        if not all(isinstance(tag, str | int | float | np.number) for tag in tags):
+            raise CellError("not tags", "a list of other things than labels")
+        return [written for tag in tags if (written := str(tag).strip())]
 
 
 def _cut(cell: str, separator: str) -> list[str]:

@@ -138,7 +138,7 @@ class Text(Modality):
 def reads_like_text(text: str) -> bool:
     """Whether a string reads like words: several of them, or three or more ideographs.
 
-    >>> reads_like_text("a red bus"), reads_like_text("老板娘"), reads_like_text("A-17b")
+    >>> reads_like_text("one red bus"), reads_like_text("老板娘"), reads_like_text("A-17b")
     (True, True, False)
     """
     words = re.findall(r"[^\W\d_]{2,}", text)
