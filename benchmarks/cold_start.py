@@ -6,6 +6,7 @@ process at the end of its first optimizer step; packing is done by then, and is 
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring import HERE, arguments, child, figure, title
+from measuring import arguments, child, figure, title
 from tables import pictures_table
 
 FIRST_STEP = """
@@ -51,8 +52,6 @@ print(json.dumps({{"wall": time.perf_counter() - wall, "cpu": time.process_time(
 
 
 def first_step(table: Path, out: Path) -> dict[str, float]:
-    import json
-
     began = time.time()
     done = subprocess.run(
         [sys.executable, "-c", FIRST_STEP, "train", str(table), "-t", "kind", "--out", str(out)],
@@ -93,10 +92,8 @@ def main() -> None:
             found.setdefault("polymodal --help", []).append(help_page())
             for name, code in imports.items():
                 found.setdefault(name, []).append(child(["-c", IMPORT.format(code)]))
-    assert HERE.is_dir()
     steps = found.pop("first step")
-    packed = median([{"t": s["packing"]} for s in steps], "t")
-    total = median(steps, "wall")
+    total, packed = median(steps, "wall"), median(steps, "packing")
     figure("command to first step, packing included", total, "s", most=12)
     figure("command to first step, without packing", total - packed, "s", most=6)
     figure("command to first step, packing included: CPU", median(steps, "cpu"), "CPU-s")

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import torch
-from small_table import TARGETS, make_table, only, small, write_csv
 
 from polymodal.predictor import Predictor
+from small_table import TARGETS, make_table, only, small, write_csv
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ def test_options_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "size"), [(1, 16), (511, 16), (512, 32), (575, 32), (3_000, 128), (38_000, 256)]
+    ("rows", "size"), [(1, 16), (511, 16), (512, 32), (575, 32), (3_000, 128), (38_000, 128)]
 )
 def test_auto_batch_size(rows: int, size: int) -> None:
     assert auto_batch_size(rows) == size

@@ -45,6 +45,25 @@ class Field:
             None if self.index is None else self.index.to(device, non_blocking=True),
         )
 
+    def by_row(self, *, absent: float = 0) -> Tensor:
+        """The cell of each row ``(B, …)``, and ``absent`` where there is none, whatever is held."""
+        values = self.values
+        if self.index is not None:
+            # All rows absent: there is no cell, and no row of it to point to.
+            cells = values if values.shape[0] else values.new_zeros((1, *values.shape[1:]))
+            values = cells[self.index]
+        present = self.present.reshape(-1, *[1] * (values.ndim - 1))
+        return torch.where(present, values, absent)
+
+    def mean(self, numbers: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The (weighted) mean of a number per row ``(B,)`` over rows with a cell; 0 if none has."""
+        shares = self.present.to(numbers.dtype)
+        if weights is not None:
+            shares = torch.where(self.present, weights, 0.0)
+        total = torch.where(self.present, numbers * shares, 0.0).sum()
+        count = shares.sum()
+        return total / torch.where(count > 0, count, 1.0)
+
     def absent(self) -> Field:
         """The same field with every cell absent."""
         return replace(self, present=torch.zeros_like(self.present))

@@ -142,7 +142,7 @@ class Predictor:
         table = self._read(data)
         found = np.empty((len(table), self.run.model.fusion.width), np.float32)
         for start in range(0, len(table), CHUNK):
-            packed = self._pack(table.slice(start, start + CHUNK), "treat_as_missing")
+            packed = self._pack(table, start, "treat_as_missing")
             for batch in self._loader(packed):
                 with torch.inference_mode():
                     vectors = self.run.model.fuse(batch.to(self.device)).vector
@@ -196,10 +196,17 @@ class Predictor:
             raise TableError(f"No row of {table.source} has {names[0]!r} = {split!r}.")
         return rows
 
-    def _pack(self, table: Table, broken: Literal["treat_as_missing", "error"]) -> Pack:
-        columns = self._sources().inputs
-        packed = pack(table, columns, broken=broken, workers=os.cpu_count() or 1)
-        _tell(packed)
+    def _pack(
+        self, table: Table, start: int, broken: Literal["treat_as_missing", "error"]
+    ) -> Pack:
+        packed = pack(
+            table.slice(start, start + CHUNK),
+            self._sources().inputs,
+            broken=broken,
+            workers=os.cpu_count() or 1,
+            first_row=start,
+        )
+        _tell(packed, start)
         return packed
 
     def _loader(self, packed: Pack) -> Loader:
@@ -210,7 +217,7 @@ class Predictor:
         self, table: Table, broken: Literal["treat_as_missing", "error"]
     ) -> Iterator[tuple[Pack, np.ndarray, dict[str, torch.Tensor]]]:
         for start in range(0, len(table), CHUNK):
-            packed = self._pack(table.slice(start, start + CHUNK), broken)
+            packed = self._pack(table, start, broken)
             rows, said, _ = predict_batches(
                 self.run.model, self._loader(packed), device=self.device
             )
@@ -227,10 +234,12 @@ class Predictor:
         return columns
 
 
-def _tell(packed: Pack) -> None:
+def _tell(packed: Pack, start: int = 0) -> None:
     for finding in packed.findings:
         if finding.severity == "error":
+            rows = ", ".join(str(start + row) for row in finding.rows[:3])
             log.warning(
-                "column %r, %d rows: %s; %s",
-                finding.column, finding.count, finding.what, finding.remedy,
+                "column %r, %d rows (%s%s): %s; %s",
+                finding.column, finding.count, rows, ", …" if finding.count > 3 else "",
+                finding.what, finding.remedy,
             )  # fmt: skip

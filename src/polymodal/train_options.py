@@ -42,7 +42,7 @@ class TrainOptions(BaseModel):
     epochs: _Count | Auto = "auto"
     """passes over the training rows; auto aims at 3,000 steps, between 8 and 60 passes"""
     batch_size: _Count | Auto = "auto"
-    """rows in one batch; auto is a power of two from 16 to 256, by the number of rows"""
+    """rows in one batch; auto is a power of two from 16 to 128, by the number of rows"""
     optimizer: Optimizer = "adamw"
     """adamw (safe choice), adam, or sgd with momentum"""
     learning_rate: _Positive | Auto = "auto"
@@ -97,12 +97,15 @@ class TrainOptions(BaseModel):
 
 
 def auto_batch_size(rows: int) -> int:
-    """The largest power of two from 16 to 256 that still gives 16 steps per epoch.
+    """The largest power of two from 16 to 128 that still gives 16 steps per epoch.
+
+    Small networks from scratch learn by the number of steps: on easy_vqa 6 epochs of 128 rows
+    reach what 10 of 256 do.
 
     >>> [auto_batch_size(rows) for rows in (100, 575, 3_000, 38_000)]
-    [16, 32, 128, 256]
+    [16, 32, 128, 128]
     """
-    return max(size for size in (16, 32, 64, 128, 256) if size == 16 or rows >= 16 * size)
+    return max(size for size in (16, 32, 64, 128) if size == 16 or rows >= 16 * size)
 
 
 def auto_epochs(rows: int, *, batch_size: int | None = None) -> int:
@@ -113,7 +116,7 @@ def auto_epochs(rows: int, *, batch_size: int | None = None) -> int:
         batch_size: rows in one step; None takes :func:`auto_batch_size`.
 
     >>> [auto_epochs(rows) for rows in (575, 38_000, 10_000_000)]
-    [60, 20, 8]
+    [60, 10, 8]
     """
     steps = math.ceil(rows / (batch_size or auto_batch_size(rows)))
     return min(60, max(8, round(3_000 / steps)))

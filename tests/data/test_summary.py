@@ -3,7 +3,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from polymodal.data.summary import is_missing, summarise
+from polymodal.data.media import is_missing
+from polymodal.data.summary import summarise
 
 
 @pytest.mark.parametrize(

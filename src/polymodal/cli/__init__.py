@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -41,7 +42,11 @@ def main() -> None:
     """Run the command line; exit with 0 when it worked, 1 on an error, 2 on wrong usage."""
     try:
         app()
-    except PolymodalError as error:
+    except BrokenPipeError:
+        # Whoever read our output (head, a pager) has seen enough; nothing can be flushed to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (PolymodalError, OSError) as error:
         from rich.console import Console
         from rich.text import Text
 

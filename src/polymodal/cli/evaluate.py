@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,7 @@ def evaluate(
         str | None, typer.Option(help="Only this part of the table's split column.")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    language: Annotated[Literal["en", "zh"], typer.Option(help="Of the scores.")] = "en",
 ) -> None:
     """Compare a model's answers with the truth, with 95 % intervals.
 
@@ -34,4 +34,4 @@ def evaluate(
     if json_:
         print(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
     else:
-        Console().print(found.table("zh" if language == "zh" else "en"))
+        Console().print(found.table(language))

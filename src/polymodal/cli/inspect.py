@@ -50,7 +50,7 @@ def inspect(
         part = column.encoder or column.head
         if part is not None and column.role in ("input", "target"):
             arrow = "→" if column.role == "input" else "←"
-            console.print(f"  {name} {arrow} {part.name}", highlight=False)
+            console.print(f"  {name} {arrow} {part.name}", highlight=False, markup=False)
     train = found.recipe.train
     console.print(
         f"  fusion: {found.recipe.fusion.name}; {train.epochs} epochs of batches of "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def predict(
@@ -13,9 +16,7 @@ def predict(
     table: Annotated[str, typer.Argument(help="A table with the input columns.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", help=".csv, .parquet or .jsonl. Default: the screen."
-        ),
+        typer.Option("--output", "-o", help=".csv, .parquet or .jsonl. Default: the screen."),
     ] = None,
     proba: Annotated[
         bool, typer.Option("--proba", help="Add the probability of each class.")
@@ -35,21 +36,33 @@ def predict(
 
     from rich.console import Console
 
-    from polymodal.errors import TableError
-    from polymodal.predictor import Predictor
-
     endings = (".csv", ".parquet", ".jsonl")
     if output is not None and output.suffix.lower() not in endings:
-        raise TableError(f"{output.name!r}: write to a file ending in {', '.join(endings)}.")
+        raise typer.BadParameter(
+            f"{output.name!r}: write to a file ending in {', '.join(endings)}.",
+            param_hint="--output",
+        )
+    if output is not None and not output.absolute().parent.is_dir():
+        raise typer.BadParameter(
+            f"there is no folder {str(output.parent)!r}.", param_hint="--output"
+        )
+    from polymodal.predictor import Predictor
+
     frame = Predictor.load(run).predict(table, proba=proba, missing=missing)
     if output is None:
-        frame.to_csv(sys.stdout, index=False)
+        _flat(frame).to_csv(sys.stdout, index=False)
     elif output.suffix.lower() == ".csv":
-        frame.to_csv(output, index=False)
+        _flat(frame).to_csv(output, index=False)
     elif output.suffix.lower() == ".parquet":
         frame.to_parquet(output, index=False)
     else:
         frame.to_json(output, orient="records", lines=True, force_ascii=False)
     counts = {name: count for name, count in frame.attrs["missing"].items() if count}
     said = ", ".join(f"{name}: {count:,}" for name, count in counts.items()) or "none"
-    Console(stderr=True, highlight=False).print(f"{len(frame):,} rows; missing cells: {said}")
+    console = Console(stderr=True, highlight=False, markup=False)
+    console.print(f"{len(frame):,} rows; missing cells: {said}")
+
+
+def _flat(frame: DataFrame) -> DataFrame:
+    """The frame with lists (tags, missing inputs) as CSV can hold them: ``a;b``."""
+    return frame.map(lambda cell: ";".join(cell) if isinstance(cell, list) else cell)

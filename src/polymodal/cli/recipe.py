@@ -39,5 +39,8 @@ def recipe(
     chosen = Recipe.load({"table": str(Path(source).absolute()), "targets": target or []})
     chosen = chosen.override(set_ or [])
     roles = {name: column.role for name, column in chosen.columns.items() if column.role}
-    schema = infer_schema(Table.read(source), chosen.targets, inputs=chosen.inputs, roles=roles)
+    named = {name: c.modality.name for name, c in chosen.columns.items() if c.modality}
+    schema = infer_schema(
+        Table.read(source), chosen.targets, inputs=chosen.inputs, roles=roles, modalities=named
+    )
     print(effective(chosen, schema).to_yaml(comments=True), end="")

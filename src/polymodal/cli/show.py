@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ def show_schema(console: Console, schema: Schema, rows: Mapping[str, int]) -> No
     table.add_column("example / reason", overflow="ellipsis", no_wrap=True, max_width=50)
     for column in schema.columns:
         table.add_row(
-            column.name,
+            escape(column.name),
             column.modality,
             column.role,
             f"{column.present:,}",
             f"{column.missing:,}" if column.missing else "",
             f"{column.distinct:,}",
-            column.reason or column.example.replace("\n", " "),
+            escape(column.reason or column.example.replace("\n", " ")),
             style=COLOURS[column.role] if column.role != "input" else None,
         )
     console.print(table)
@@ -55,10 +56,10 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> None:
         first = ", ".join(map(str, finding.rows[:3])) + ("…" if finding.count > 3 else "")
         table.add_row(
             f"[{SEVERITY[finding.severity]}]{finding.severity}",
-            finding.column or "–",
+            escape(finding.column) or "–",
             f"{finding.count:,}" + (f"\n({first})" if first else ""),
-            finding.what,
-            finding.remedy,
+            escape(finding.what),
+            escape(finding.remedy),
         )
     console.print(table)
     if len(findings) > MOST_FINDINGS:
@@ -71,7 +72,7 @@ def show_model(console: Console, parts: Sequence[tuple[str, int]]) -> None:
     table.add_column("part")
     table.add_column("parameters", justify="right")
     for name, count in parts:
-        table.add_row(name, f"{count:,}")
+        table.add_row(escape(name), f"{count:,}")
     table.add_section()
     table.add_row("all", f"{sum(count for _, count in parts):,}", style="bold")
     console.print(table)
@@ -85,7 +86,7 @@ def show_assessment(console: Console, found: Assessment, language: Language) -> 
     console.print(found.evaluation.table(language))
     for target, named in found.baselines.items():
         metric = found.evaluation[target].metric
-        table = Table(title=f"{target}: beside others", title_justify="left")
+        table = Table(title=f"{escape(target)}: beside others", title_justify="left")
         table.add_column("way of answering")
         table.add_column(LABELS[metric][language], justify="right")
         table.add_column("95 %", justify="right")
@@ -95,10 +96,10 @@ def show_assessment(console: Console, found: Assessment, language: Language) -> 
             shown = translate("name", name, language)
             if shown == name:
                 shown = say("name_only", language, columns=name)
-            table.add_row(shown, scores.headline.words, scores.headline.span, style=style)
+            table.add_row(escape(shown), scores.headline.words, scores.headline.span, style=style)
         console.print(table)
         if target in found.verdicts:
             colour = {"better": "green", "same": "yellow", "worse": "red"}
             kind = found.verdicts[target].kind
             sentence = found.verdicts[target].sentence(language)
-            console.print(sentence, style=colour.get(kind, ""), highlight=False)
+            console.print(sentence, style=colour.get(kind, ""), highlight=False, markup=False)

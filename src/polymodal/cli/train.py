@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,7 +34,7 @@ def train(
         bool, typer.Option("--overwrite", help="Replace the run that --out holds.")
     ] = False,
     language: Annotated[
-        str | None, typer.Option(help="Of the report and the scores: en or zh.")
+        Literal["en", "zh"] | None, typer.Option(help="Of the report and the scores.")
     ] = None,
 ) -> None:
     """Train a model, measure it on rows it has not seen, and write a report.
@@ -50,11 +51,11 @@ def train(
     from rich.console import Console
 
     from polymodal.cli.show import show_assessment, show_findings, show_model, show_schema
-    from polymodal.errors import RecipeError
+    from polymodal.errors import RecipeError, RunError
     from polymodal.experiment import REPORT, Experiment, chosen_recipe, parts_of
     from polymodal.recipe import Recipe
     from polymodal.run_directory import RECIPE
-    from polymodal.training import RichProgress
+    from polymodal.training import Interrupted, RichProgress
 
     if table is not None and table.lower().endswith((".yaml", ".yml")):
         if recipe is not None:
@@ -64,6 +65,8 @@ def train(
         raise RecipeError("--resume continues the training in a directory: name it with --out.")
     if resume and recipe is None and out is not None and (out / RECIPE).exists():
         recipe = out / RECIPE
+    elif resume and recipe is None and table is None:
+        raise RunError(f"There is no training in {str(out)!r} that could be resumed.")
     chosen = Recipe.load(recipe)
     if language is not None:
         set_ = [*(set_ or []), f"evaluation.language={language}"]
@@ -78,19 +81,29 @@ def train(
         resume=resume,
         overwrite=overwrite,
         progress=RichProgress(console),
-        tell=lambda line: console.print(line, style="dim", highlight=False),
+        tell=lambda line: console.print(line, style="dim", highlight=False, markup=False),
     )
-    dataset = experiment.prepare()
-    rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
-    show_schema(console, dataset.schema, rows)
-    model = experiment.build()
-    show_findings(console, dataset.findings)
-    show_model(console, parts_of(model))
-    experiment.train()
-    assessment = experiment.assess()
-    experiment.save()
+    try:
+        dataset = experiment.prepare()
+        rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
+        show_schema(console, dataset.schema, rows)
+        model = experiment.build()
+        show_findings(console, dataset.findings)
+        show_model(console, parts_of(model))
+        experiment.train()
+        assessment = experiment.assess()
+        experiment.save()
+    except (Interrupted, KeyboardInterrupt) as error:
+        again = ["polymodal", "train", "--resume", "--out", str(experiment.directory)]
+        for option, given in (("--validation", validation), ("--test", test)):
+            again += [option, given] if given else []
+        if not (experiment.directory / RECIPE).exists():
+            raise RunError("Interrupted before the training began; nothing was written.") from error
+        step = f" after step {error.step}" if isinstance(error, Interrupted) else ""
+        raise RunError(f"Interrupted{step}. Go on with: {shlex.join(again)}") from error
     show_assessment(console, assessment, experiment.recipe.evaluation.language)
-    console.print(f"Report: {experiment.directory / REPORT}", style="bold", soft_wrap=True)
+    report = f"Report: {experiment.directory / REPORT}"
+    console.print(report, style="bold", soft_wrap=True, markup=False)
 
 
 def _free_directory(table: object) -> Path:

@@ -88,8 +88,9 @@ class Loader:
             seed = int(np.random.SeedSequence(chance).generate_state(1)[0])
             generator = torch.Generator().manual_seed(seed)
             for name, modality in self.columns.inputs.items():
-                values = modality.augment(inputs[name].values, generator)
-                inputs[name] = replace(inputs[name], values=values)
+                if modality.media:
+                    values = modality.augment(inputs[name].values, generator)
+                    inputs[name] = replace(inputs[name], values=values)
         targets = {
             name: gather(self.pack.stores[name], modality, rows, share=False)
             for name, modality in self.columns.targets.items()

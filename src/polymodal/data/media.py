@@ -1,13 +1,15 @@
-"""Cells that are pictures or sounds: how to tell them, read their bytes and know them again."""
+"""Single cells: whether one is missing, what media it is, its bytes, and how to know it again."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -159,3 +161,22 @@ def _read_file(path: str) -> bytes:
         if isinstance(error, CellError):
             raise
         raise CellError("not a path", repr(path)[:60]) from error
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NaT, an empty or blank string, empty list."""
+    if cell is None:
+        return True
+    if isinstance(cell, float | np.floating):
+        return math.isnan(cell)
+    if isinstance(cell, str):
+        return not cell or cell.isspace()
+    if isinstance(cell, list | tuple):
+        return not cell
+    if is_wrapped(cell):
+        return cell.get("bytes") is None and not cell.get("path")
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
+    if isinstance(cell, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(cell))
+    return type(cell).__name__ in ("NaTType", "NAType")

@@ -117,6 +117,7 @@ def pack(
     broken: Literal["treat_as_missing", "error"] = "treat_as_missing",
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
+    first_row: int = 0,
 ) -> Pack:
     """Decode every cell of these columns once.
 
@@ -127,6 +128,7 @@ def pack(
         broken: what to do with a cell that cannot be used.
         workers: threads that decode.
         advance: called with the number of cells just done.
+        first_row: number of the table's first row, for messages, where it is part of a larger one.
 
     Raises:
         SchemaError: a cell is broken and ``broken`` is "error".
@@ -136,7 +138,7 @@ def pack(
     result = Pack(len(table), {})
     with without_remarks(), _Threads(workers) as threads:
         for name, modality in modalities.items():
-            packer = _Packer(table, name, modality, threads, broken)
+            packer = _Packer(table, name, modality, threads, broken, first_row)
             result.stores[name] = packer.run(directory, advance)
             if packer.broken:
                 result.broken[name] = packer.broken
@@ -176,9 +178,10 @@ class _Packer:
         modality: Modality,
         threads: _Threads,
         policy: Literal["treat_as_missing", "error"],
+        first_row: int,
     ) -> None:
         self.table, self.name, self.modality = table, name, modality
-        self.threads, self.policy = threads, policy
+        self.threads, self.policy, self.first_row = threads, policy, first_row
         self.shares = modality.media or modality.ragged
         self.places: dict[Any, int | CellError] = {}  # cell -> its place among the distinct ones
         self.broken: dict[str, list[int]] = {}
@@ -228,7 +231,7 @@ class _Packer:
                 self.cut.append(row)
 
     def _keep(self, array: np.ndarray, sink: _Sink) -> int:
-        most = self.modality.max_length
+        most = self.modality.max_length if self.modality.ragged else None
         if most is not None and len(array) > most:
             array = array[:most]
             self._cut_places.add(sink.units)
@@ -276,7 +279,7 @@ class _Packer:
         shown = repr(cell) if plain else f"<{type(cell).__name__}>"
         if self.policy == "error":
             raise SchemaError(
-                f"Column {self.name!r}, row {row}: {error} (cell: {shown[:120]}). Mend or remove "
+                f"Column {self.name!r}, row {self.first_row + row}: {error} (cell: {shown[:120]}). Mend or remove "
                 "the row, or set data.broken=treat_as_missing."
             )
         self.broken.setdefault(error.kind, []).append(row)

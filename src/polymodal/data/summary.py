@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polymodal.data.media import is_wrapped
+from polymodal.data.media import is_missing, is_wrapped
 
 Column: TypeAlias = pa.ChunkedArray | list[Any]
 SAMPLE = 1000
@@ -75,25 +75,6 @@ def summarise(name: str, column: Column) -> ColumnSummary:
         pairs = [(p["values"], p["counts"]) for p in pc.value_counts(present).to_pylist()]
         counts = _most_frequent_first(dict(pairs))
     return ColumnSummary(name, rows, missing, distinct, sample, counts)
-
-
-def is_missing(cell: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN, NaT, an empty or blank string, empty list."""
-    if cell is None:
-        return True
-    if isinstance(cell, float | np.floating):
-        return math.isnan(cell)
-    if isinstance(cell, str):
-        return not cell or cell.isspace()
-    if isinstance(cell, list | tuple):
-        return not cell
-    if is_wrapped(cell):
-        return cell.get("bytes") is None and not cell.get("path")
-    if isinstance(cell, Decimal):
-        return cell.is_nan()
-    if isinstance(cell, np.datetime64 | np.timedelta64):
-        return bool(np.isnat(cell))
-    return type(cell).__name__ in ("NaTType", "NAType")
 
 
 def name_parts(name: str) -> list[str]:

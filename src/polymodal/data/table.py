@@ -28,7 +28,8 @@ from polymodal.data.readers import (
     read_file,
     to_column,
 )
-from polymodal.data.summary import Column, ColumnSummary, is_missing, summarise
+from polymodal.data.media import is_missing
+from polymodal.data.summary import Column, ColumnSummary, summarise
 from polymodal.errors import TableError, nearest
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from polymodal.batch import Field
 from polymodal.encoders.masking import real_values, token_mask
-from polymodal.encoders.precision import compute_dtype
+from polymodal.encoders.pixels import compute_dtype
 
 LEAST_BANDS = 4
 

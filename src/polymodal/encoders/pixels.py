@@ -1,4 +1,4 @@
-"""From the bytes of pictures to normalised numbers, on the device the network runs on."""
+"""From the bytes of pictures to normalised numbers, in the precision the network computes in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-from polymodal.encoders.precision import compute_dtype
 
 
 class PixelNormalisation(nn.Module):
@@ -54,3 +52,11 @@ class PixelNormalisation(nn.Module):
         dtype = compute_dtype(self.scale)
         x = pictures.contiguous(memory_format=torch.channels_last).to(dtype)
         return torch.addcmul(self.shift.to(dtype), x, self.scale.to(dtype))
+
+
+def compute_dtype(parameter: Tensor) -> torch.dtype:
+    """The dtype in which a layer with this parameter computes: autocast's, or its own."""
+    device = parameter.device.type
+    return (
+        torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else parameter.dtype
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from polymodal.batch import Field, Tokens
 from polymodal.encoders.backbone import (
     Backbone,
     Training,
+    found,
+    needed,
     plain_config,
     transformers_config,
     transformers_groups,
@@ -18,6 +21,8 @@ from polymodal.encoders.backbone import (
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masking import masked_mean, token_mask
 from polymodal.errors import RecipeError
+
+LONGEST = 100_000
 
 
 class PretrainedText(Encoder):
@@ -92,8 +97,6 @@ class PretrainedText(Encoder):
             RecipeError: the tokenizer cannot be found, or is not one of the fast ones.
             MissingExtra: transformers is not installed.
         """
-        settings = transformers_config(model, None)
-        settings = getattr(settings, "text_config", settings)
         with found(model, "tokenizer"):
             tokenizer = needed("transformers").AutoTokenizer.from_pretrained(model)
         backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -102,12 +105,15 @@ class PretrainedText(Encoder):
                 f"The tokenizer of {model!r} is one that only Python code describes, which a run "
                 "cannot keep. Choose a model with a tokenizer.json."
             )
-        positions = getattr(settings, "max_position_embeddings", None) or tokenizer.model_max_length
-        if getattr(settings, "model_type", "") in COUNT_FROM_PADDING:
-            positions -= settings.pad_token_id + 1
-        most = min(positions, tokenizer.model_max_length)
-        limit = {} if most > LONGEST else {"max_tokens": int(most)}
-        return {"tokenizer": backend.to_str(), **limit}
+        settings = transformers_config(model, None)
+        with torch.device("meta"):  # no memory, no weights: only to see its positions
+            network: Any = transformers_network(
+                model, getattr(settings, "text_config", settings), weights=False
+            )
+        # A tokenizer without a limit of its own names an absurd one.
+        limits = [_position_limit(network), min(tokenizer.model_max_length, LONGEST)]
+        most = min(limit for limit in limits if limit is not None)
+        return {"tokenizer": backend.to_str(), **({} if most == LONGEST else {"max_tokens": most})}
 
     def forward(self, field: Field) -> Tokens:
         """Ids ``(U, T)`` and mask ``(U, T)`` → tokens ``(U, T, D)``.

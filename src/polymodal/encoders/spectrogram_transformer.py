@@ -8,7 +8,7 @@ from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masked_convolution import MaskedConvolutions
 from polymodal.encoders.masking import masked_mean
-from polymodal.encoders.transformer import Transformer, sinusoidal_positions
+from polymodal.transformer import Transformer, sinusoidal_positions
 
 
 class SpectrogramTransformer(Encoder):

@@ -9,7 +9,7 @@ from torch import nn
 
 from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder, TableEncoder
-from polymodal.encoders.transformer import Transformer
+from polymodal.transformer import Transformer
 
 
 class TabularTransformer(TableEncoder):

@@ -9,7 +9,7 @@ from torch import nn
 from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masking import masked_mean, real_values, token_mask
-from polymodal.encoders.transformer import Transformer, sinusoidal_positions
+from polymodal.transformer import Transformer, sinusoidal_positions
 
 
 class TextTransformer(Encoder):

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.pixels import PixelNormalisation
-from polymodal.encoders.transformer import Transformer
+from polymodal.transformer import Transformer
 
 
 class VisionTransformer(Encoder):

@@ -10,7 +10,7 @@ from polymodal.errors import RecipeError
 from polymodal.fusion.branches import BranchTokens, with_tokens
 from polymodal.fusion.fusion import Fusion
 from polymodal.fusion.pooling import mean
-from polymodal.fusion.transformer import Transformer
+from polymodal.transformer import Transformer
 
 
 class Bottleneck(Fusion):
@@ -88,7 +88,8 @@ class _Layer(nn.Module):
     def __init__(self, branches: int, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.transformers = nn.ModuleList(
-            Transformer(width, 1, heads, dropout) for _ in range(branches)
+            Transformer(width, 1, heads=heads, dropout=dropout, final_norm=False)
+            for _ in range(branches)
         )
 
     def forward(

@@ -10,7 +10,7 @@ from polymodal.fusion.branches import BranchTokens, with_tokens
 from polymodal.fusion.concat import concatenate
 from polymodal.fusion.fusion import Fusion
 from polymodal.fusion.pooling import mean
-from polymodal.fusion.transformer import Transformer
+from polymodal.transformer import Transformer
 
 
 class CrossAttention(Fusion):
@@ -96,7 +96,10 @@ class _Reader(nn.Module):
     ) -> None:
         super().__init__()
         self.others = others
-        self.stacks = nn.ModuleList(Transformer(width, layers, heads, dropout) for _ in others)
+        self.stacks = nn.ModuleList(
+            Transformer(width, layers, heads=heads, dropout=dropout, final_norm=False)
+            for _ in others
+        )
 
     def forward(self, own: Tensor, keys: list[Fused], here: Tensor) -> Tensor:
         """Mean of what it reads in the others that a row has, else its own tokens."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from polymodal.batch import Fused, Tokens
 from polymodal.fusion.branches import BranchTokens, with_tokens
 from polymodal.fusion.fusion import Fusion
-from polymodal.fusion.transformer import Transformer
+from polymodal.transformer import Transformer
 
 
 class JointTransformer(Fusion):
@@ -57,7 +57,9 @@ class JointTransformer(Fusion):
         self.width = width
         self.branches = BranchTokens(widths, width)
         self.cls = nn.Parameter(0.02 * torch.randn(width))
-        self.transformer = Transformer(width, layers, heads, dropout)
+        self.transformer = Transformer(
+            width, layers, heads=heads, dropout=dropout, final_norm=False
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Mapping[str, Tokens], present: Mapping[str, Tensor]) -> Fused:

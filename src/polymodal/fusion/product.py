@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from polymodal.batch import Fused, Tokens
 from polymodal.fusion.branches import BranchVectors, with_tokens
-from polymodal.fusion.concat import concatenate
 from polymodal.fusion.fusion import Fusion
 
 MOST_BRANCHES_IN_PAIRS = 6
@@ -84,5 +83,5 @@ class Product(Fusion):
         """Fuse; the tokens are the fused vector and one per branch ``(B, 1 + M, D)``."""
         parts, here = self.vectors(tokens, present)
         filled = torch.where(here[..., None], parts, self.absent)
-        vector = self.mix(concatenate([filled.flatten(1), products(parts).flatten(1)]))
+        vector = self.mix(torch.cat([filled.flatten(1), products(parts).flatten(1)], -1))
         return with_tokens(vector, parts, here)

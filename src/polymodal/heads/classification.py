@@ -11,7 +11,6 @@ from polymodal.batch import Field, Fused
 from polymodal.errors import RecipeError
 from polymodal.heads.head import Head
 from polymodal.heads.readout import readout
-from polymodal.heads.target import mean_of_present, target_values
 
 
 class Classification(Head):
@@ -86,7 +85,7 @@ class Classification(Head):
     def loss(self, prediction: Tensor, target: Field) -> dict[str, Tensor]:
         """Cross-entropy or focal loss; target values ``(B,)`` are class numbers."""
         logits = prediction.float()
-        classes = target_values(target).long()
+        classes = target.by_row().long()
         losses = cross_entropy(
             logits, classes, reduction="none", label_smoothing=self.label_smoothing
         )
@@ -96,7 +95,7 @@ class Classification(Head):
             wrong = (-torch.expm1(right)).clamp_min(1e-6)
             losses = wrong**self.focal_gamma * losses
         weights = None if self.class_weights is None else self.class_weights[classes]
-        return {self.kind: mean_of_present(losses, target.present, weights)}
+        return {self.kind: target.mean(losses, weights)}
 
     def answer(self, prediction: Tensor) -> Tensor:
         """Number of the most likely class, ``(B,)`` long."""

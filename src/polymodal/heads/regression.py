@@ -9,7 +9,6 @@ from polymodal.batch import Field, Fused
 from polymodal.errors import PolymodalError, RecipeError
 from polymodal.heads.head import Head
 from polymodal.heads.readout import readout
-from polymodal.heads.target import mean_of_present, target_values
 
 
 class Regression(Head):
@@ -75,7 +74,7 @@ class Regression(Head):
         Raises:
             PolymodalError: with ``log``, a target is not positive.
         """
-        values = target_values(target, absent=1)
+        values = target.by_row(absent=1)
         if self.log:
             if (values <= 0).any():
                 raise PolymodalError(
@@ -90,7 +89,7 @@ class Regression(Head):
             losses = huber_loss(z, wanted, reduction="none", delta=self.delta)
         else:
             losses = mse_loss(z, wanted, reduction="none")
-        return {self.kind: mean_of_present(losses, target.present)}
+        return {self.kind: target.mean(losses)}
 
     def answer(self, prediction: Tensor) -> Tensor:
         """The value in the target's own unit, ``(B,)``."""

@@ -10,7 +10,6 @@ from polymodal.batch import Field, Fused
 from polymodal.errors import RecipeError
 from polymodal.heads.head import Head
 from polymodal.heads.readout import readout
-from polymodal.heads.target import mean_of_present, target_values
 
 
 class Tagging(Head):
@@ -73,11 +72,11 @@ class Tagging(Head):
         """Binary cross-entropy; target values ``(B, L)`` are 1 where a label is right, else 0."""
         losses = binary_cross_entropy_with_logits(
             prediction.float(),
-            target_values(target).float(),
+            target.by_row().float(),
             pos_weight=self.positive_weights,
             reduction="none",
         ).mean(-1)
-        return {"binary_cross_entropy": mean_of_present(losses, target.present)}
+        return {"binary_cross_entropy": target.mean(losses)}
 
     def answer(self, prediction: Tensor) -> Tensor:
         """Labels whose probability reaches the threshold, ``(B, L)`` bool."""

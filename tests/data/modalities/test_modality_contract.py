@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 
 from polymodal.data.media import Shown
 from polymodal.data.modalities import MODALITIES
-from polymodal.data.summary import is_missing, summarise
+from polymodal.data.media import is_missing
+from polymodal.data.summary import summarise
 from polymodal.errors import CellError
 
 # Pillow's remarks on damaged files; packing silences them.

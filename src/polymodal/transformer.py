@@ -1,5 +1,10 @@
-"""A pre-norm Transformer, for the fusions that attend over tokens."""
+"""The Transformer that encoders and fusions share."""
 
+from __future__ import annotations
+
+import math
+
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -7,43 +12,55 @@ from polymodal.errors import RecipeError
 
 
 class Transformer(nn.Module):
-    """Layers one after the other, all reading the same context if there is one.
+    """Pre-norm attention layers (Vaswani 2017, https://arxiv.org/abs/1706.03762; Xiong 2020).
 
     Args:
         width: size D of the tokens.
-        layers: number of layers.
-        heads: attention heads; they divide the width.
+        depth: number of layers.
+        heads: attention heads of each layer; they divide the width.
         dropout: chance that a value of an update is dropped in training.
+        final_norm: end with a LayerNorm, as a network of its own does; without it, layers can
+            be put between others.
 
     Raises:
         RecipeError: there are no layers, or the heads do not divide the width.
     """
 
-    def __init__(self, width: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        *,
+        heads: int = 4,
+        dropout: float = 0.0,
+        final_norm: bool = True,
+    ) -> None:
         super().__init__()
-        if layers < 1:
-            raise RecipeError(f"layers is {layers}; there must be at least 1.")
-        self.layers = nn.ModuleList(_Layer(width, heads, dropout) for _ in range(layers))
+        if depth < 1:
+            raise RecipeError(f"A Transformer of {depth} layers: there must be at least 1.")
+        self.layers = nn.ModuleList(_Layer(width, heads, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(width) if final_norm else nn.Identity()
 
-    def forward(self, x: Tensor, mask: Tensor, context: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, context: Tensor | None = None
+    ) -> Tensor:
         """Update the tokens ``(B, T, D)``.
 
         Args:
             x: ``(B, T, D)`` the tokens that ask.
-            mask: ``(B, S)`` bool, the tokens that may be attended to, at least one in each row.
+            mask: ``(B, S)`` bool, the tokens that may be attended to, at least one in each row;
+                None means all.
             context: ``(B, S, D)`` the tokens that answer; None means ``x`` itself.
         """
         for layer in self.layers:
             x = layer(x, mask, context)
-        return x
+        return self.norm(x)
 
 
 class _Layer(nn.Module):
     """Attention and a feed-forward network, each after a LayerNorm and beside a residual path.
 
-    Queries and keys share the first LayerNorm. Source: Vaswani et al. 2017
-    (https://arxiv.org/abs/1706.03762), pre-norm after Xiong et al. 2020
-    (https://arxiv.org/abs/2002.04745).
+    Queries and keys share the first LayerNorm.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -67,14 +84,23 @@ class _Layer(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, context: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, context: Tensor | None) -> Tensor:
         asked = self.norm(x)
-        query = self._split(self.query(asked))
         answers = asked if context is None else self.norm(context)
+        query = self._split(self.query(asked))
         key, value = (self._split(t) for t in self.key_value(answers).chunk(2, -1))
-        update = scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None])
+        attend = None if mask is None else mask[:, None, None]  # (B, 1, 1, S)
+        update = scaled_dot_product_attention(query, key, value, attn_mask=attend)
         x = x + self.dropout(self.out(update.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.feed_forward(x))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, T, D / heads)
+
+
+def sinusoidal_positions(length: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Positions ``(length, width)`` as sines and cosines (Vaswani 2017), of any length."""
+    steps = torch.arange((width + 1) // 2, device=device, dtype=torch.float32)
+    rates = torch.exp(-math.log(10_000.0) * 2 * steps / width)
+    angles = torch.arange(length, device=device, dtype=torch.float32)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]

@@ -1,27 +1,27 @@
 import torch
 
 from polymodal.batch import Field
-from polymodal.heads.target import mean_of_present, target_values
 
 NAN = float("nan")
 
 
 def test_values_are_looked_up_and_absent_ones_replaced():
     here = torch.tensor([True, False, True])
-    assert target_values(Field(torch.tensor([1.0, NAN, 3.0]), here)).tolist() == [1, 0, 3]
+    assert Field(torch.tensor([1.0, NAN, 3.0]), here).by_row().tolist() == [1, 0, 3]
     index = torch.tensor([1, 0, 1])
     field = Field(torch.tensor([[5, 6], [7, 8]]), here, index=index)
-    assert target_values(field, absent=9).tolist() == [[7, 8], [9, 9], [7, 8]]
+    assert field.by_row(absent=9).tolist() == [[7, 8], [9, 9], [7, 8]]
 
 
 def test_no_cell_at_all():
     nobody = torch.tensor([False, False])
     field = Field(torch.empty(0), nobody, index=torch.zeros(2, dtype=torch.long))
-    assert target_values(field).tolist() == [0, 0]
+    assert field.by_row().tolist() == [0, 0]
 
 
 def test_means_by_hand():
     losses, here = torch.tensor([1.0, NAN, 4.0]), torch.tensor([True, False, True])
-    assert mean_of_present(losses, here).item() == 2.5
-    assert mean_of_present(losses, here, torch.tensor([3.0, 9.0, 1.0])).item() == 7 / 4
-    assert mean_of_present(losses, torch.zeros(3) > 0).item() == 0
+    field = Field(losses, here)
+    assert field.mean(losses).item() == 2.5
+    assert field.mean(losses, torch.tensor([3.0, 9.0, 1.0])).item() == 7 / 4
+    assert field.absent().mean(losses).item() == 0
