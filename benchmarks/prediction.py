@@ -52,15 +52,13 @@ def batches(predictor: Any, rows: list[dict[str, Any]]) -> list[Any]:
 
 
 def compare(folder: Path, size: int, encoder: str, rows: int) -> None:
-    table = pictures_table(folder, 2 * BATCH, size=size)
+    table = pictures_table(folder, rows, size=size)
     predictor = pm.fit(table, "kind", recipe=SHORT | {"columns": {"image": {"encoder": encoder}}})
     model = predictor.run.model
     known = pm.Table.read(table)
     columns = {name: known.cells(name) for name in predictor.inputs}
     files = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     files = [row | {"image": str(folder / row["image"])} for row in files]
-    files = [files[i % len(files)] for i in range(rows)]
-    # Copies, so that no row shares its picture with another: the network sees every one.
     arrays = [row | {"image": np.array(Image.open(row["image"]))} for row in files]
     ready = batches(predictor, arrays)
     assert sum(len(batch.inputs["image"].values) for batch in ready) == rows

@@ -63,7 +63,9 @@ def test_predict_gives_a_data_frame_in_the_order_of_the_rows(
     np.testing.assert_allclose(frame[digits].sum(axis=1), 1, atol=1e-6)
     assert (frame[digits].idxmax(axis=1) == "digit=" + frame["digit"]).all()
     for tags, row in zip(frame["kinds"], frame[kinds].to_numpy(), strict=True):
-        assert tags == [k.removeprefix("kinds=") for k, p in zip(kinds, row, strict=True) if p > 0.5]
+        assert tags == [
+            k.removeprefix("kinds=") for k, p in zip(kinds, row, strict=True) if p > 0.5
+        ]
     assert list(whole.predict(small_folder / "table.csv").columns) == TARGETS
 
 
@@ -357,9 +359,7 @@ def test_a_part_without_a_split_column(ink_run: Path, small_rows: Rows) -> None:
         pm.load(ink_run).evaluate(small_rows, split="test")
 
 
-def test_save_and_load_predict_the_same(
-    whole: Predictor, small_rows: Rows, tmp_path: Path
-) -> None:
+def test_save_and_load_predict_the_same(whole: Predictor, small_rows: Rows, tmp_path: Path) -> None:
     whole.save(tmp_path / "deep" / "copy")
     again = pm.load(tmp_path / "deep" / "copy")
     one, other = (p.predict(small_rows, proba=True) for p in (whole, again))

@@ -24,16 +24,17 @@ from polymodal.evaluation import (
     evaluate,
     mean,
     most_frequent,
+    probe,
     verdict,
 )
 from polymodal.evaluation.ablation import subsets
 from polymodal.evaluation.features import table_features
-from polymodal.evaluation.prediction import outcomes, predict_batches
+from polymodal.evaluation.prediction import outcomes, pooled_features, predict_batches
 from polymodal.model import MultimodalModel
 from polymodal.recipe import Recipe
 
 BATCH = 256
-MOST_TREE_ROWS = 10_000
+MOST_BASELINE_ROWS = 10_000
 MOST_ABLATION_ROWS = 10_000
 SIMPLE = ("number", "category", "tags")
 
@@ -127,10 +128,13 @@ class Assessor:
             tell("baseline: boosted trees")
             for name, outcome in found.items():
                 rivals[name] |= self._trees(outcome)
-        if len(model.branches) > 1 and self.options.single_modalities == "trained":
+        if len(model.branches) > 1 and self.options.single_modalities != "off":
             for branch in model.branches:
                 tell(f"baseline: {branch} alone")
-                alone = self.outcomes(train(model.columns[branch]), self.test)
+                if self.options.single_modalities == "probe":
+                    alone = {n: self._probe(model, branch, o) for n, o in found.items()}
+                else:
+                    alone = self.outcomes(train(model.columns[branch]), self.test)
                 for name, outcome in alone.items():
                     rivals[name][branch] = outcome
         if self.options.subsets and len(self.inputs) > 1:
@@ -152,14 +156,28 @@ class Assessor:
         self, model: MultimodalModel, rows: np.ndarray, without: Sequence[str] = ()
     ) -> dict[str, Outcome]:
         """What a model says about some rows, beside the truth."""
-        names = [name for columns in model.columns.values() for name in columns]
-        columns = Columns({name: self.inputs[name] for name in names}, {})
-        loader = Loader(self.pack, columns, rows=rows, batch_size=BATCH)
         device = next(model.parameters()).device
-        order, said, _ = predict_batches(model, loader, device=device, without=without)
+        batches = self._batches(model, rows)
+        order, said, _ = predict_batches(model, batches, device=device, without=without)
         back = np.argsort(order)
         said = {name: prediction[back] for name, prediction in said.items()}
         return outcomes(model, said, order[back], self.pack, self.modalities)
+
+    def _batches(self, model: MultimodalModel, rows: np.ndarray) -> Loader:
+        names = [name for columns in model.columns.values() for name in columns]
+        columns = Columns({name: self.inputs[name] for name in names}, {})
+        return Loader(self.pack, columns, rows=rows, batch_size=BATCH)
+
+    def _probe(self, model: MultimodalModel, branch: str, outcome: Outcome) -> Outcome:
+        """A linear model on what one branch's encoder, trained with the others, makes of a row."""
+        rows, truth = self._sample(outcome)
+        device = next(model.parameters()).device
+        order = np.argsort(rows)
+        train, test = (
+            pooled_features(model, self._batches(model, part), branch, device=device)
+            for part in (rows, outcome.rows)
+        )
+        return probe(train, truth[order], test, outcome, seed=self.recipe.seed)
 
     def _scores(self, outcome: Outcome) -> TargetScores:
         return evaluate(outcome, resamples=self.options.resamples, seed=self.recipe.seed)
@@ -177,13 +195,17 @@ class Assessor:
             return {"mean": mean(truth.astype(np.float64), outcome)}
         return {"most_frequent": most_frequent(truth, outcome)}
 
-    def _trees(self, outcome: Outcome) -> dict[str, Outcome]:
+    def _sample(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+        """At most 10,000 training rows with the target, and its values there."""
         rows, truth = self._truth(outcome.target, self.train)
-        if len(rows) > MOST_TREE_ROWS:
-            kept = np.random.default_rng(self.recipe.seed).permutation(len(rows))[:MOST_TREE_ROWS]
+        if len(rows) > MOST_BASELINE_ROWS:
+            rng = np.random.default_rng(self.recipe.seed)
+            kept = rng.permutation(len(rows))[:MOST_BASELINE_ROWS]
             rows, truth = rows[kept], truth[kept]
-        if outcome.task == "regression":
-            truth = truth.astype(np.float64)
+        return rows, truth.astype(np.float64) if outcome.task == "regression" else truth
+
+    def _trees(self, outcome: Outcome) -> dict[str, Outcome]:
+        rows, truth = self._sample(outcome)
         train = table_features(self.pack, self.inputs, rows)
         test = table_features(self.pack, self.inputs, outcome.rows)
         simple = [name for name, m in self.inputs.items() if m.name in SIMPLE]

@@ -43,6 +43,8 @@ from polymodal.training import (
     train,
 )
 
+# A network that reads one modality alone is often soon at its end.
+PATIENCE_ALONE = 5
 REPORT, ENVIRONMENT = "report.html", "environment.json"
 PACK = "pack"
 OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log"}
@@ -237,12 +239,21 @@ class Experiment:
         )
 
     def _train(
-        self, model: MultimodalModel, directory: Path, progress: Progress, *, resume: bool
+        self,
+        model: MultimodalModel,
+        directory: Path,
+        progress: Progress,
+        *,
+        resume: bool,
+        patience: int | None = None,
     ) -> TrainResult:
         names = [name for columns in model.columns.values() for name in columns]
         targets = {name: self.modalities[name] for name in self.dataset.schema.targets}
         columns = Columns({name: self.modalities[name] for name in names}, targets)
         options = self.recipe.train
+        if patience is not None and options.patience:
+            patience = min(patience, options.patience)
+            options = options.model_copy(update={"patience": patience})
         assert isinstance(options.batch_size, int)
 
         def loader(part: str, *, training: bool) -> Loader:
@@ -299,7 +310,9 @@ class Experiment:
         torch.manual_seed(self.recipe.seed)
         model = build_model(self.recipe, schema, self.modalities)
         with tempfile.TemporaryDirectory(prefix="polymodal-") as directory:
-            self._train(model, Path(directory), SilentProgress(), resume=False)
+            self._train(
+                model, Path(directory), SilentProgress(), resume=False, patience=PATIENCE_ALONE
+            )
         return model
 
     @contextmanager

@@ -27,6 +27,7 @@ def write_file(path: Path, content: bytes | str | Callable[[Path], object]) -> N
             content(temporary)
         else:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.chmod(0o666 & ~_umask())  # some writers make files that only their owner reads
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
 
@@ -80,3 +81,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _umask() -> int:
+    """The process's umask; it can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -168,6 +168,8 @@ class Predictor:
 
     def _read(self, data: Any, *, targets: bool = False) -> Table:
         table = Table.read(data)
+        if not len(table):
+            raise TableError(f"{table.source} has no rows.")
         wanted = [*self.inputs, *(self.targets if targets else ())]
         lacking = [name for name in wanted if name not in table.names]
         known = {column.name for column in self.run.schema.columns}
@@ -196,9 +198,7 @@ class Predictor:
             raise TableError(f"No row of {table.source} has {names[0]!r} = {split!r}.")
         return rows
 
-    def _pack(
-        self, table: Table, start: int, broken: Literal["treat_as_missing", "error"]
-    ) -> Pack:
+    def _pack(self, table: Table, start: int, broken: Literal["treat_as_missing", "error"]) -> Pack:
         packed = pack(
             table.slice(start, start + CHUNK),
             self._sources().inputs,

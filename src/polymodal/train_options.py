@@ -99,8 +99,7 @@ class TrainOptions(BaseModel):
 def auto_batch_size(rows: int) -> int:
     """The largest power of two from 16 to 128 that still gives 16 steps per epoch.
 
-    Small networks from scratch learn by the number of steps: on easy_vqa 6 epochs of 128 rows
-    reach what 10 of 256 do.
+    Small networks from scratch learn by the number of steps more than by the number of rows.
 
     >>> [auto_batch_size(rows) for rows in (100, 575, 3_000, 38_000)]
     [16, 32, 128, 128]

@@ -26,16 +26,15 @@ def show_schema(console: Console, schema: Schema, rows: Mapping[str, int]) -> No
     parts = ", ".join(f"{part} {count:,}" for part, count in rows.items())
     table = Table(title=f"Schema · rows: {parts}", title_justify="left")
     for name in ("column", "modality", "role"):
-        table.add_column(name)
-    for name in ("present", "missing", "distinct"):
-        table.add_column(name, justify="right")
-    table.add_column("example / reason", overflow="ellipsis", no_wrap=True, max_width=50)
+        table.add_column(name, no_wrap=True, max_width=24)
+    for name in ("missing", "distinct"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("example / reason", overflow="ellipsis", no_wrap=True)
     for column in schema.columns:
         table.add_row(
             escape(column.name),
             column.modality,
             column.role,
-            f"{column.present:,}",
             f"{column.missing:,}" if column.missing else "",
             f"{column.distinct:,}",
             escape(column.reason or column.example.replace("\n", " ")),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polymodal.data.media import is_missing, is_wrapped
+from polymodal.data.media import is_missing
 
 Column: TypeAlias = pa.ChunkedArray | list[Any]
 SAMPLE = 1000

@@ -17,6 +17,7 @@ from polymodal.data.media import (
     VIDEO_ENDINGS,
     ending,
     identity,
+    is_missing,
     unwrapped,
 )
 from polymodal.data.readers import (
@@ -28,7 +29,6 @@ from polymodal.data.readers import (
     read_file,
     to_column,
 )
-from polymodal.data.media import is_missing
 from polymodal.data.summary import Column, ColumnSummary, summarise
 from polymodal.errors import TableError, nearest
 

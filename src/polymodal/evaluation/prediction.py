@@ -73,6 +73,33 @@ def predict_batches(
     return order, joined, {term: loss / total for term, loss in losses.items()}
 
 
+def pooled_features(
+    model: MultimodalModel,
+    batches: Iterable[Batch],
+    branch: str,
+    *,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """What one branch's encoder makes of each row ``(N, D)``, NaN where it is absent.
+
+    Args:
+        model: the network; it is put into evaluation mode.
+        batches: the rows, in any order; the result is in the order of their numbers.
+        branch: the branch.
+        device: where to compute.
+    """
+    model.eval()
+    rows: list[np.ndarray] = []
+    found: list[Tensor] = []
+    with torch.inference_mode():
+        for batch in batches:
+            tokens, present = model.encode(batch.to(device))
+            here = present[branch][:, None]
+            found.append(torch.where(here, tokens[branch].pooled, torch.nan).float().cpu())
+            rows.append(batch.rows.cpu().numpy())
+    return torch.cat(found).numpy()[np.argsort(np.concatenate(rows))]
+
+
 def answers(model: MultimodalModel, predictions: Mapping[str, Tensor]) -> dict[str, Answers]:
     """Each target's answers and probabilities, as arrays."""
     found = {}

@@ -18,8 +18,9 @@ class Regression(Head):
     The Huber loss is quadratic up to ``delta`` and linear beyond, so that outliers pull less
     (Huber 1964, https://doi.org/10.1214/aoms/1177703732).
 
-    When to choose it: the target is a quantity. Set ``log`` for prices and other positive
-    values over several orders of magnitude, ``loss="mse"`` if the mean itself is wanted.
+    When to choose it: the target is a quantity. Prices and other positive values over several
+    orders of magnitude are learned on a log scale (``modality: {name: number, scale: log}``, found
+    by itself where the upper tail is long); ``loss="mse"`` if the mean itself is wanted.
 
     Args:
         width: size of the fused vector.
