@@ -31,7 +31,7 @@ def pictures_table(folder: Path, rows: int, *, size: int = 64, seed: int = 0) ->
 
 
 def digits_table(folder: Path, *, seed: int = 0) -> Path:
-    """scikit-learn's 1,797 digits as noisy 32 × 32 PNG files, a sentence, two numbers.
+    """scikit-learn's 1,797 digits as noisy 64 × 64 PNG files, a sentence, two numbers.
 
     The sentence says whether the digit is odd and whether it is above four, wrongly once in four
     times each; the numbers are the digit and its square with much noise. 80 % are for training
@@ -46,9 +46,9 @@ def digits_table(folder: Path, *, seed: int = 0) -> Path:
     part[order[len(part) // 5 :][: len(part) * 8 // 100]] = "validation"
     table = []
     for row, (pixels, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        noisy = np.clip(pixels * 16 + rng.normal(0, 110, pixels.shape), 0, 255).astype(np.uint8)
+        noisy = np.clip(pixels * 16 + rng.normal(0, 90, pixels.shape), 0, 255).astype(np.uint8)
         name = f"images/{row}.png"
-        Image.fromarray(noisy).resize((32, 32), Image.Resampling.NEAREST).save(folder / name)
+        Image.fromarray(noisy).resize((64, 64), Image.Resampling.NEAREST).save(folder / name)
         odd, large = (bool(fact) ^ (rng.random() < 0.25) for fact in (digit % 2, digit > 4))
         sentence = f"{'an odd' if odd else 'an even'} number, {'large' if large else 'small'} it is"
         numbers = digit + rng.normal(0, 4), digit**2 + rng.normal(0, 40)

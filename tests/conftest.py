@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """What the tests of whole trainings share: one small table on disk, and models trained on it."""
 
 import os

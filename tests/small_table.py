@@ -5,6 +5,7 @@ say something about it each. A few cells are missing or broken, always in the sa
 """
 
 import csv
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ SMALL: dict[str, Any] = {
 
 def small(**changes: Any) -> dict[str, Any]:
     """The small recipe with sections changed: ``small(train={"epochs": 1}, fusion="mean")``."""
-    recipe = {k: dict(v) if isinstance(v, dict) else v for k, v in SMALL.items()}
+    recipe = deepcopy(SMALL)
     for name, value in changes.items():
         old = recipe.get(name)
         replaced = name in ("fusion", "tabular") or not isinstance(old, dict)

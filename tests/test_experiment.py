@@ -11,12 +11,12 @@ import pandas
 import pyarrow as pa
 import pytest
 import yaml
-from small_table import INPUTS, NAMES, ROWS, TARGETS, only, small, write_csv
 
 import polymodal as pm
 from polymodal.errors import PolymodalError, RecipeError, RunError, SchemaError, TableError
 from polymodal.experiment import Experiment, chosen_recipe
 from polymodal.training import Interrupted, SilentProgress
+from small_table import INPUTS, NAMES, ROWS, TARGETS, only, small, write_csv
 
 Rows = list[dict[str, Any]]
 QUICK = {"epochs": 1}

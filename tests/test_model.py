@@ -3,7 +3,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from small_table import NAMES
 
 from polymodal.batch import Batch, Field, Tokens
 from polymodal.data.loader import gather
@@ -13,6 +12,7 @@ from polymodal.encoders import Cnn, NumberEncoder, TabularMlp, TextRnn
 from polymodal.fusion import FUSIONS, Concat
 from polymodal.heads import Classification, Regression
 from polymodal.model import MultimodalModel, _drop
+from small_table import NAMES
 
 
 def numbers(values: list[float | None]) -> Field:

@@ -12,6 +12,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+import polymodal as pm
+from polymodal import predictor as predictor_file
+from polymodal.build import build_model
+from polymodal.encoders import ENCODERS
+from polymodal.errors import SchemaError, TableError
+from polymodal.evaluation.prediction import UNSEEN
+from polymodal.fusion import FUSIONS
+from polymodal.predictor import Predictor
+from polymodal.run_directory import Run
 from small_table import (
     BROKEN_INK,
     BROKEN_PHOTOS,
@@ -24,16 +34,6 @@ from small_table import (
     only,
     small,
 )
-
-import polymodal as pm
-from polymodal import predictor as predictor_file
-from polymodal.build import build_model
-from polymodal.encoders import ENCODERS
-from polymodal.errors import SchemaError, TableError
-from polymodal.evaluation.prediction import UNSEEN
-from polymodal.fusion import FUSIONS
-from polymodal.predictor import Predictor
-from polymodal.run_directory import Run
 
 Rows = list[dict[str, Any]]
 
@@ -206,7 +206,7 @@ def test_what_is_no_table(whole: Predictor, tmp_path: Path) -> None:
         whole.predict([])
     with pytest.raises(TableError, match=r"no file or folder"):
         whole.predict(tmp_path / "none.csv")
-    with pytest.raises(TableError, match="no rows|empty"):
+    with pytest.raises(TableError, match=r"no rows|empty"):
         whole.predict(pandas.DataFrame({name: [] for name in INPUTS}))
 
 
@@ -332,7 +332,7 @@ def test_evaluate_needs_targets(ink_run: Path, small_rows: Rows) -> None:
     trained = pm.load(ink_run)
     with pytest.raises(TableError, match="has no column 'digit'"):
         trained.evaluate([{n: row[n] for n in ("ink", "hand")} for row in small_rows])
-    with pytest.raises(TableError, match="No row .* has a target"):
+    with pytest.raises(TableError, match=r"No row .* has a target"):
         trained.evaluate([row | {"digit": None} for row in small_rows])
 
 
@@ -350,7 +350,7 @@ def test_a_part_of_the_split_column(small_rows: Rows) -> None:
     assert trained.evaluate(rows, split="test").to_dict() == trained.metrics["test"]
     with pytest.raises(TableError, match="no part 'tset'"):
         trained.evaluate(rows, split="tset")
-    with pytest.raises(TableError, match="No row .* 'split' = 'test'"):
+    with pytest.raises(TableError, match=r"No row .* 'split' = 'test'"):
         trained.evaluate([row | {"split": "train"} for row in rows], split="test")
 
 

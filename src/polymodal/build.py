@@ -25,11 +25,13 @@ from polymodal.encoders import (
     PretrainedText,
 )
 from polymodal.encoders.encoder import Encoder, TableEncoder
+from polymodal.errors import RecipeError, nearest
 from polymodal.fusion import FUSIONS
 from polymodal.heads import HEADS
 from polymodal.heads.head import Head
 from polymodal.model import MultimodalModel
 from polymodal.recipe import NamedPart, Recipe
+from polymodal.recipe_options import ColumnOptions
 
 TABULAR = "tabular"
 SMALL_PICTURE = 128
@@ -51,7 +53,7 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
     something else than their default (an effective recipe names every option).
 
     Raises:
-        RecipeError: an option is unknown or wrong.
+        RecipeError: an option is unknown or wrong, or a part is of another modality.
         SchemaError: a column of the recipe is not in the schema.
     """
     for name in recipe.columns:
@@ -61,6 +63,7 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
         column = recipe.column(name)
         part = column.modality or NamedPart(name=schema[name].modality)
         options = dict(part.options)
+        _check_fit(name, part.name, column)
         if column.encoder is not None:
             cls = ENCODERS[part.name][column.encoder.name]
             if cls in PRETRAINED:
@@ -69,6 +72,21 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
                 options = cls.preprocessing(column.encoder.options["model"]) | asked
         modalities[name] = NamedPart(name=part.name, **options).build(MODALITIES)
     return modalities
+
+
+def _check_fit(name: str, modality: str, column: ColumnOptions) -> None:
+    """Refuse an encoder or a head that is not for the column's modality."""
+    if column.encoder is not None and column.encoder.name not in ENCODERS[modality]:
+        raise RecipeError(
+            f"columns.{name}.encoder = {column.encoder.name!r}: column {name!r} is of modality "
+            f"{modality}. {nearest(column.encoder.name, ENCODERS[modality])}"
+        )
+    if column.head is not None and column.head.name != HEAD_OF[modality]:
+        raise RecipeError(
+            f"columns.{name}.head = {column.head.name!r}: column {name!r} is of modality "
+            f"{modality}, whose head is {HEAD_OF[modality]}. Set columns.{name}.modality to "
+            "predict it otherwise."
+        )
 
 
 def load_modalities(

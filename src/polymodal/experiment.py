@@ -28,12 +28,13 @@ from polymodal.data.table import Table
 from polymodal.errors import PolymodalError, RecipeError, RunError
 from polymodal.evaluation import HIGHER_IS_BETTER, Report, SchemaRow, measure, write_report
 from polymodal.evaluation.metrics import headline
-from polymodal.evaluation.prediction import outcomes, predict_batches
+from polymodal.evaluation.prediction import explained, outcomes, predict_batches
 from polymodal.files import write_file
 from polymodal.model import MultimodalModel
 from polymodal.predictor import Predictor
 from polymodal.recipe import Recipe
 from polymodal.run_directory import FILES, MANIFEST, RECIPE, Run, save_run, write_json
+from polymodal.train_options import TrainOptions
 from polymodal.training import (
     Interrupted,
     Progress,
@@ -157,7 +158,7 @@ class Experiment:
                 broken=self.recipe.data.broken,
                 workers=(os.cpu_count() or 1) if workers == "auto" else workers,
             )
-            dataset.findings += self.pack.findings
+            dataset.findings += explained(self.pack.findings, schema.targets)
         torch.manual_seed(self.recipe.seed)
         self.model = build_model(self.recipe, schema, self.modalities)
         return self.model
@@ -165,14 +166,27 @@ class Experiment:
     def train(self) -> TrainResult:
         """Train the network."""
         with self._timed("training"):
-            self.result = self._train(self.model, self.directory, self.progress, resume=self.resume)
+            self.result = self._train(
+                self.model,
+                self.directory,
+                self.progress,
+                options=self.recipe.train,
+                resume=self.resume,
+            )
         return self.result
 
     def assess(self) -> Assessment:
         """Measure it on the test part, beside baselines."""
         assessor = Assessor(self.dataset, self.pack, self.modalities, recipe=self.recipe)
-        with self._timed("measuring"):
-            self.assessment = assessor.assess(self.model, train=self._train_alone, tell=self.tell)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(int(self.result.choices.threads.name))
+        try:
+            with self._timed("measuring"):
+                self.assessment = assessor.assess(
+                    self.model, train=self._train_alone, tell=self.tell
+                )
+        finally:
+            torch.set_num_threads(threads)
         return self.assessment
 
     def save(self) -> Predictor:
@@ -244,16 +258,12 @@ class Experiment:
         directory: Path,
         progress: Progress,
         *,
-        resume: bool,
-        patience: int | None = None,
+        options: TrainOptions,
+        resume: bool = False,
     ) -> TrainResult:
         names = [name for columns in model.columns.values() for name in columns]
         targets = {name: self.modalities[name] for name in self.dataset.schema.targets}
         columns = Columns({name: self.modalities[name] for name in names}, targets)
-        options = self.recipe.train
-        if patience is not None and options.patience:
-            patience = min(patience, options.patience)
-            options = options.model_copy(update={"patience": patience})
         assert isinstance(options.batch_size, int)
 
         def loader(part: str, *, training: bool) -> Loader:
@@ -310,10 +320,20 @@ class Experiment:
         torch.manual_seed(self.recipe.seed)
         model = build_model(self.recipe, schema, self.modalities)
         with tempfile.TemporaryDirectory(prefix="polymodal-") as directory:
-            self._train(
-                model, Path(directory), SilentProgress(), resume=False, patience=PATIENCE_ALONE
-            )
+            self._train(model, Path(directory), SilentProgress(), options=self._options_alone())
         return model
+
+    def _options_alone(self) -> TrainOptions:
+        """The whole network's options, with what was measured for it, and less patience."""
+        options, choices = self.recipe.train, self.result.choices
+        return options.model_copy(
+            update={
+                "patience": min(options.patience, PATIENCE_ALONE),
+                "precision": choices.precision.name,
+                "threads": int(choices.threads.name),
+                "tensorboard": False,
+            }
+        )
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -16,6 +16,7 @@ from polymodal.data.modalities import Modality
 from polymodal.data.pack import pack
 from polymodal.data.schema import Role, Schema, infer_schema
 from polymodal.data.table import Table
+from polymodal.evaluation.prediction import explained
 from polymodal.recipe import Recipe
 
 
@@ -88,7 +89,8 @@ def inspect(
     rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
     options = loaded.train.resolved(rows["train"])
     whole = effective(loaded, dataset.schema, modalities).model_copy(update={"train": options})
-    findings = [*dataset.findings, *_open_all(dataset.table, modalities)]
+    opened = explained(_open_all(dataset.table, modalities), dataset.schema.targets)
+    findings = [*dataset.findings, *opened]
     return Inspection(dataset.schema, findings, rows, whole)
 
 

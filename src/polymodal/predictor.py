@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from polymodal.data.cleaning import Finding
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import PARTS
@@ -18,7 +19,13 @@ from polymodal.data.table import Table
 from polymodal.errors import TableError, nearest
 from polymodal.evaluation import Evaluation, evaluate
 from polymodal.evaluation.outcome import Outcome
-from polymodal.evaluation.prediction import Answers, answers, outcomes, predict_batches
+from polymodal.evaluation.prediction import (
+    Answers,
+    answers,
+    explained,
+    outcomes,
+    predict_batches,
+)
 from polymodal.run_directory import Run, load_run, save_run
 
 if TYPE_CHECKING:
@@ -129,7 +136,7 @@ class Predictor:
             table = table.take(self._part(table, split))
         modalities = {n: self.run.modalities[n] for n in [*self.inputs, *self.targets]}
         packed = pack(table, modalities, workers=os.cpu_count() or 1)
-        _tell(packed)
+        _tell(explained(packed.findings, self.targets))
         loader = Loader(packed, self._sources(), rows=np.arange(len(table)), batch_size=BATCH)
         rows, said, _ = predict_batches(self.run.model, loader, device=self.device)
         found = outcomes(self.run.model, said, rows, packed, self.run.modalities)
@@ -206,7 +213,7 @@ class Predictor:
             workers=os.cpu_count() or 1,
             first_row=start,
         )
-        _tell(packed, start)
+        _tell(packed.findings, start)
         return packed
 
     def _loader(self, packed: Pack) -> Loader:
@@ -234,8 +241,8 @@ class Predictor:
         return columns
 
 
-def _tell(packed: Pack, start: int = 0) -> None:
-    for finding in packed.findings:
+def _tell(findings: Sequence[Finding], start: int = 0) -> None:
+    for finding in findings:
         if finding.severity == "error":
             rows = ", ".join(str(start + row) for row in finding.rows[:3])
             log.warning(

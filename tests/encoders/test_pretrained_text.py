@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from polymodal.batch import Field
 from polymodal.encoders import PretrainedText
@@ -88,5 +90,15 @@ def test_a_model_that_cannot_be_found(tmp_path: Path) -> None:
         PretrainedText(str(tmp_path / "none"))
 
 
-def test_preprocessing() -> None:
-    assert PretrainedText.preprocessing("some/model") == {"tokenizer": "some/model"}
+@pytest.mark.parametrize("limit", [None, 8])
+def test_preprocessing(bert: str, limit: int | None) -> None:
+    with pytest.raises(RecipeError, match=r"tokenizer .* cannot be loaded"):
+        PretrainedText.preprocessing(bert + "none")
+    words = Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1, "red": 2}, unk_token="[UNK]"))
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=limit)
+    fast.save_pretrained(bert)
+    wanted = PretrainedText.preprocessing(bert)
+    # The network has 12 positions; a tokenizer may allow fewer.
+    assert wanted["max_tokens"] == (limit or 12)
+    assert Tokenizer.from_str(wanted["tokenizer"]).encode("red").ids == [2]
+    assert set(wanted) == {"tokenizer", "max_tokens"}

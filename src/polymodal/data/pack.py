@@ -279,8 +279,8 @@ class _Packer:
         shown = repr(cell) if plain else f"<{type(cell).__name__}>"
         if self.policy == "error":
             raise SchemaError(
-                f"Column {self.name!r}, row {self.first_row + row}: {error} (cell: {shown[:120]}). Mend or remove "
-                "the row, or set data.broken=treat_as_missing."
+                f"Column {self.name!r}, row {self.first_row + row}: {error} (cell: "
+                f"{shown[:120]}). Mend or remove the row, or set data.broken=treat_as_missing."
             )
         self.broken.setdefault(error.kind, []).append(row)
         self.first.setdefault(error.kind, shown[:80])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from polymodal.batch import Batch
+from polymodal.data.cleaning import Finding
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import Pack
 from polymodal.evaluation.outcome import Outcome, Task
@@ -17,6 +18,7 @@ from polymodal.heads import Classification, Regression
 from polymodal.model import MultimodalModel
 
 UNSEEN = "(not seen in training)"
+_UNSEEN_KIND = "unseen category"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def outcomes(
     for name, said in answers(model, predictions).items():
         store, head = pack.stores[name], model.head(name)
         units = store.index[rows]
-        unseen = np.isin(rows, pack.broken.get(name, {}).get("unseen category", []))
+        unseen = np.isin(rows, pack.broken.get(name, {}).get(_UNSEEN_KIND, []))
         kept = (units >= 0) | unseen
         if not kept.any():
             continue
@@ -160,3 +162,21 @@ def outcomes(
         log = bool(getattr(modalities[name], "log", False))
         found[name] = Outcome(name, task, truth, answer, shares, labels, rows[kept], log=log)
     return found
+
+
+def explained(findings: Iterable[Finding], targets: Sequence[str]) -> list[Finding]:
+    """Findings of decoding, with what :func:`outcomes` does about cells of a target.
+
+    Args:
+        findings: as a pack has them.
+        targets: the target columns.
+    """
+    told = []
+    for finding in findings:
+        if finding.column in targets and finding.severity == "error":
+            remedy = "the row is left out for this target"
+            if finding.what.startswith(_UNSEEN_KIND):
+                remedy = "counted as a wrong answer"
+            finding = replace(finding, remedy=remedy)
+        told.append(finding)
+    return told

@@ -1,0 +1,1 @@
+"""An adapter for each contender of ``benchmarks/peers.py``."""

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import polymodal as pm
+from polymodal.errors import TableError
+from polymodal.inspection import inspect
+from small_table import BROKEN_SOUNDS, INPUTS, ROWS, TARGETS, small
+
+
+def test_a_table_without_a_target(small_folder: Path) -> None:
+    found = inspect(small_folder / "table.csv")
+    assert found.recipe is None and found.rows == {"all": ROWS}
+    read = {column.name: column.modality for column in found.schema.columns}
+    assert read == {
+        "photo": "image", "sound": "audio", "says": "text", "ink": "number", "hand": "category",
+        "traits": "tags", "digit": "category", "price": "number", "kinds": "tags",
+    }  # fmt: skip
+    assert found.schema["photo"].missing == 1 and found.schema["photo"].present == ROWS - 1
+    assert found.schema["hand"].distinct == 3
+
+
+def test_what_would_be_trained_is_what_is_trained(
+    small_folder: Path, whole_run: Path, whole: pm.Predictor
+) -> None:
+    found = inspect(small_folder / "table.csv", TARGETS, recipe=small(train={"epochs": 4}))
+    assert found.schema == whole.run.schema
+    assert found.schema.inputs == INPUTS
+    trained = whole.run.recipe
+    assert found.recipe.columns == trained.columns
+    assert found.recipe.fusion == trained.fusion and found.recipe.train == trained.train
+    parts = found.rows
+    assert sum(parts.values()) == ROWS and parts["test"] == whole.metrics["rows"]
+    told = [finding.to_dict() for finding in found.findings]
+    assert json.loads(json.dumps(told)) == whole.metrics["findings"]
+
+
+def test_every_file_is_opened(small_folder: Path) -> None:
+    found = inspect(small_folder / "table.csv", "digit")
+    rows = {row for f in found.findings if f.column == "sound" for row in f.rows}
+    assert rows == {row for row, defect in BROKEN_SOUNDS.items() if defect != "missing"}
+
+
+def test_as_json(small_folder: Path) -> None:
+    for target in (None, "digit"):
+        content = json.loads(json.dumps(inspect(small_folder / "table.csv", target).to_dict()))
+        assert set(content) == {"schema", "findings", "rows", "recipe"}
+
+
+def test_a_target_of_the_recipe(small_rows: list[dict[str, Any]]) -> None:
+    found = inspect(small_rows, recipe={"targets": ["price"], "inputs": ["ink", "hand"]})
+    assert found.schema.targets == ["price"] and found.schema.inputs == ["ink", "hand"]
+    assert found.recipe.train.epochs != "auto"
+
+
+def test_no_such_target(small_folder: Path) -> None:
+    with pytest.raises(TableError, match=r"Did you mean 'digit'"):
+        inspect(small_folder / "table.csv", "digits")
