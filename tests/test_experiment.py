@@ -159,8 +159,11 @@ def test_the_cells_are_decoded_once_and_the_pack_is_removed(
 
 
 def test_no_validation_part(small_folder: Path) -> None:
-    recipe = only("ink", "hand", train={"epochs": 2}) | {"split": {"validation": 0.0}}
+    """Then nothing tells when to stop early: the training goes to its end."""
+    train = {"epochs": 4, "patience": 2}
+    recipe = only("ink", "hand", train=train) | {"split": {"validation": 0.0}}
     trained = pm.fit(small_folder / "table.csv", "digit", recipe=recipe)
+    assert trained.metrics["training"]["epochs"] == 4
     assert trained.metrics["test"]["digit"]["accuracy"]["value"] is not None
 
 
@@ -264,7 +267,7 @@ def test_an_interrupted_baseline_names_the_run_and_not_its_own_directory(
     small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(self: Experiment, columns: object) -> None:
-        self._train(self.model, tmp_path / "else", Interrupting(), resume=False)
+        self._train(self.model, tmp_path / "else", Interrupting(), options=self.recipe.train)
 
     monkeypatch.setattr(Experiment, "_train_alone", interrupt)
     recipe = only("photo", "ink", evaluation={"single_modalities": "trained"})

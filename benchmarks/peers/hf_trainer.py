@@ -44,7 +44,7 @@ class HfTrainer(ByHand):
                 lr_scheduler_type="cosine", warmup_steps=100, eval_strategy="epoch",
                 save_strategy="epoch", save_total_limit=1, load_best_model_at_end=True,
                 metric_for_best_model="accuracy", report_to=[], disable_tqdm=True, use_cpu=True,
-                logging_strategy="no", dataloader_drop_last=True, seed=self.seed,
+                logging_strategy="no", seed=self.seed,
                 label_names=["labels"], remove_unused_columns=False, dataloader_pin_memory=False,
             )  # fmt: skip
             self.trainer = Trainer(

@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 
 
+MOST_LISTED = 30
+
+
 class PolymodalError(ValueError):
     """Base of every error that a user can cause and can mend."""
 
@@ -57,4 +60,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Known: {', '.join(known) or 'none'}."
+    listed = ", ".join(known[:MOST_LISTED]) or "none"
+    more = f", … ({len(known)} in all)" if len(known) > MOST_LISTED else ""
+    return f"{hint}Known: {listed}{more}."

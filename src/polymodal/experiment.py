@@ -286,7 +286,8 @@ class Experiment:
             named = [headline(o) for o in found.values()]
             # Every headline metric is better when higher, so their mean ranks several targets.
             assert all(HIGHER_IS_BETTER[metric] for metric in named)
-            metric = float(np.mean(list(scores.values()))) if scores else float("nan")
+            known = [score for score in scores.values() if not np.isnan(score)]
+            metric = float(np.mean(known)) if known else float("nan")
             name = named[0] if len(named) == 1 else "mean score"
             extra = scores if len(scores) > 1 else {}
             return Validation(sum(losses.values()), metric, True, name, extra)

@@ -222,7 +222,8 @@ def test_directories_that_are_kept(
 ) -> None:
     table = small_folder / "table.csv"
     assert "is not empty" in refused("train", table, "-t", "digit", "--out", ink_run)
-    assert "finished" in refused("train", "--resume", "--out", ink_run)
+    longer = ("--set", "train.epochs=9")
+    assert "To train longer" in refused("train", "--resume", "--out", ink_run, *longer)
     assert "name it with --out" in refused("train", "--resume")
     assert "no training" in refused("train", "--resume", "--out", tmp_path / "none")
     said = refused("train", table, "-t", "digit", "--out", small_folder, "--overwrite")

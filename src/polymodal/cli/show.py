@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,10 +25,11 @@ def show_schema(console: Console, schema: Schema, rows: Mapping[str, int]) -> No
     """The columns as they are understood."""
     parts = ", ".join(f"{part} {count:,}" for part, count in rows.items())
     table = Table(title=f"Schema · rows: {parts}", title_justify="left")
-    for name in ("column", "modality", "role"):
-        table.add_column(name, no_wrap=True, max_width=24)
-    for name in ("missing", "distinct"):
-        table.add_column(name, justify="right", no_wrap=True)
+    longest = min(24, max(len(column.name) for column in schema.columns))
+    widths = {"column": longest, "modality": 8, "role": 7, "missing": 7, "distinct": 8}
+    for name, width in widths.items():
+        justify: Literal["left", "right"] = "right" if name in ("missing", "distinct") else "left"
+        table.add_column(name, justify=justify, no_wrap=True, min_width=width)
     table.add_column("example / reason", overflow="ellipsis", no_wrap=True)
     for column in schema.columns:
         table.add_row(

@@ -54,7 +54,7 @@ def train(
     from polymodal.errors import RecipeError, RunError
     from polymodal.experiment import REPORT, Experiment, chosen_recipe, parts_of
     from polymodal.recipe import Recipe
-    from polymodal.run_directory import RECIPE
+    from polymodal.run_directory import MANIFEST, RECIPE
     from polymodal.training import Interrupted, RichProgress
 
     if table is not None and table.lower().endswith((".yaml", ".yml")):
@@ -63,6 +63,11 @@ def train(
         recipe, table = Path(table), None
     if resume and out is None:
         raise RecipeError("--resume continues the training in a directory: name it with --out.")
+    if resume and not (set_ or overwrite) and out is not None and (out / MANIFEST).exists():
+        # No error: whoever starts a training again and again until it is done gets here.
+        said = f"The training in {out} is finished: nothing to resume. Report: {out / REPORT}"
+        Console().print(said, soft_wrap=True, markup=False, highlight=False)
+        return
     if resume and recipe is None and out is not None and (out / RECIPE).exists():
         recipe = out / RECIPE
     elif resume and recipe is None and table is None:

@@ -355,7 +355,11 @@ class _Loop:
         state.planned = from_main(planned)
         if state.step >= state.planned:
             state.finished = "completed" if state.step == self.full else "budget"
-        elif self.options.patience and state.epochs_since_best >= self.options.patience:
+        elif (
+            self.options.patience
+            and state.best_epoch is not None  # without a metric there is nothing to wait for
+            and state.epochs_since_best >= self.options.patience
+        ):
             state.finished = "patience"
         self._save(best=best)
         if self.journal is not None:
