@@ -67,7 +67,9 @@ def help_page() -> dict[str, float]:
     command = [str(Path(sys.executable).parent / "polymodal"), "--help"]
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    cpu = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return {"wall": time.perf_counter() - began, "cpu": cpu}
 
 

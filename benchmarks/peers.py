@@ -60,7 +60,9 @@ def main() -> None:
             table = digits_table(Path(folder) / str(seed), seed=seed)
             for name, python in contenders.items():
                 script = str(HERE / "peers" / "contender.py")
-                said = child([script, name, str(table), str(seed), str(options.epochs)], python=python)
+                said = child(
+                    [script, name, str(table), str(seed), str(options.epochs)], python=python
+                )
                 if "error" in said:
                     print(f"{name}, seed {seed}: {said['error']}")
                 else:
@@ -87,7 +89,11 @@ def show(medians: dict[str, dict[str, float]]) -> None:
         print(f"{name:<12}" + "".join(marked))
     print("* best of its column")
     behind = [COLUMNS[c][0] for c in COLUMNS if "ours" in medians and medians["ours"][c] != best[c]]
-    print("polymodal is first in every column." if not behind else f"polymodal is behind in: {', '.join(behind)}.")
+    print(
+        "polymodal is first in every column."
+        if not behind
+        else f"polymodal is behind in: {', '.join(behind)}."
+    )
 
 
 if __name__ == "__main__":

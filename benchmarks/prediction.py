@@ -57,7 +57,9 @@ def compare(folder: Path, size: int, encoder: str, rows: int) -> None:
     model = predictor.run.model
     known = pm.Table.read(table)
     columns = {name: known.cells(name) for name in predictor.inputs}
-    files = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    files = [
+        dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)
+    ]
     files = [row | {"image": str(folder / row["image"])} for row in files]
     arrays = [row | {"image": np.array(Image.open(row["image"]))} for row in files]
     ready = batches(predictor, arrays)
@@ -106,7 +108,9 @@ def single(predictor: Any, array: dict[str, Any], file: dict[str, Any], name: st
     )
     figure(f"{name}: one row, forward", found["forward"], "ms")
     for kind in ("array", "picture", "file"):
-        figure(f"{name}: one row, {kind}, beyond forward", found[kind] - found["forward"], "ms", most=3)
+        figure(
+            f"{name}: one row, {kind}, beyond forward", found[kind] - found["forward"], "ms", most=3
+        )
 
 
 def main() -> None:

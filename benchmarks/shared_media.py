@@ -62,13 +62,17 @@ def main() -> None:
         title(f"shared media: {options.data.name}, {len(rows):,} rows on {len(kept):,} pictures, "
               f"{options.epochs} epochs, one thread")  # fmt: skip
         shared = fitted(run, rows, Path(folder) / "shared", share=True)
-        alone = fitted(run, rows, Path(folder) / "alone", share=False, precision=shared["precision"])
+        alone = fitted(
+            run, rows, Path(folder) / "alone", share=False, precision=shared["precision"]
+        )
     for name, found in (("shared", shared), ("not shared", alone)):
         what = f"{name}: pictures encoded per batch of 256"
         figure(what, found["encoded"])
         figure(f"{name}: CPU-s of an epoch (median)", found["seconds"], "s")
         figure(f"{name}: test accuracy", found["accuracy"])
-    figure("not shared / shared: time of an epoch", alone["seconds"] / shared["seconds"], "x", least=3)
+    figure(
+        "not shared / shared: time of an epoch", alone["seconds"] / shared["seconds"], "x", least=3
+    )
     figure("shared - not shared: accuracy", shared["accuracy"] - alone["accuracy"], least=-0.01)
 
 

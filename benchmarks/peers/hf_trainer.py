@@ -4,10 +4,11 @@ import tempfile
 
 import pandas
 import torch
-from peers.by_hand import ByHand, Rows
 from torch import nn
 from torch.utils.data import default_collate
 from transformers import Trainer, TrainingArguments
+
+from peers.by_hand import ByHand, Rows
 
 
 class Wrapped(nn.Module):

@@ -95,14 +95,19 @@ class Experiment:
         else:
             _check_directory(out, resume=resume, overwrite=overwrite)
         self.directory, self.overwrite = out, overwrite
-        table = _absolute(data)
-        if table is not None:
-            # The recipe is kept in the run directory, from where a relative path would mislead.
-            self.recipe = recipe = recipe.model_copy(update={"table": table})
+        # The recipe is kept in the run directory, from where a relative path would mislead.
+        given = {"table": data, "validation_table": validation, "test_table": test}
+        places = {name: place for name, it in given.items() if (place := _absolute(it)) is not None}
+        targets = [n for n, c in recipe.columns.items() if c.role == "target"]
+        targets = list(dict.fromkeys([*recipe.targets, *targets]))
+        self.recipe = recipe.model_copy(update={**places, "targets": targets})
         self._data = data if data is not None else recipe.table
         if self._data is None:
             raise RecipeError("No table: give one, or name it in the recipe (table: …).")
-        self._given = {"validation": validation, "test": test}
+        self._given = {
+            "validation": validation if validation is not None else recipe.validation_table,
+            "test": test if test is not None else recipe.test_table,
+        }
 
     def prepare(self) -> Dataset:
         """Read the table, infer the schema, split."""

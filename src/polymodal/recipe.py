@@ -68,6 +68,10 @@ class Recipe(Options):
 
     table: str | list[str] | None = None
     """path, list of paths, glob or folder; null = the data came from Python"""
+    validation_table: str | None = None
+    """a table of its own for validation; null = a part of the table"""
+    test_table: str | None = None
+    """a table of its own for the test; null = a part of the table"""
     targets: list[str] = Field(default_factory=list)
     """columns to predict"""
     inputs: list[str] | None = None
@@ -128,7 +132,7 @@ class Recipe(Options):
 
         Args:
             source: a recipe, a mapping of options, the path of a YAML file, or None for all
-                defaults. A relative ``table`` in a file starts from the file's folder.
+                defaults. A relative table in a file starts from the file's folder.
 
         Raises:
             RecipeError: the file cannot be read, or options are wrong: all mistakes, one a line.
@@ -143,15 +147,18 @@ class Recipe(Options):
         except (OSError, UnicodeDecodeError) as error:
             raise RecipeError(f"The recipe {path} cannot be read: {error}") from error
         recipe = cls._validated(recipe_yaml.read(text, str(path)), str(path))
-        if recipe.table is None:
-            return recipe
         folder = path.absolute().parent
-        given = [recipe.table] if isinstance(recipe.table, str) else recipe.table
-        tables = [
-            place if "://" in place else str(folder / Path(place).expanduser()) for place in given
-        ]
-        table = tables[0] if isinstance(recipe.table, str) else tables
-        return recipe.model_copy(update={"table": table})
+
+        def anchored(place: str) -> str:
+            return place if "://" in place else str(folder / Path(place).expanduser())
+
+        changes: dict[str, Any] = {}
+        for name in ("table", "validation_table", "test_table"):
+            given = getattr(recipe, name)
+            if given is not None:
+                one = isinstance(given, str)
+                changes[name] = anchored(given) if one else [anchored(place) for place in given]
+        return recipe.model_copy(update=changes)
 
     @classmethod
     def from_yaml(cls, text: str) -> Recipe:

@@ -19,7 +19,7 @@ def test_better_than_the_best_other():
     found = verdict(right_on(0.95), {"most_frequent": right_on(0.5, 1), "photo": right_on(0.7, 2)})
     assert (found.kind, found.name) == ("better", "photo")
     assert 0 < found.difference.low < found.difference.value < found.difference.high
-    assert "Better than the best other way, “photo”: accuracy" in found.sentence()
+    assert "Better than the best other way, “only photo”: accuracy" in found.sentence()
     assert "95% interval" in found.sentence()
     assert "优于" in found.sentence("zh")
 

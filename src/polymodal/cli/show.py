@@ -80,7 +80,7 @@ def show_model(console: Console, parts: Sequence[tuple[str, int]]) -> None:
 
 def show_assessment(console: Console, found: Assessment, language: Language) -> None:
     """Scores, baselines and the verdict."""
-    from polymodal.evaluation.language import say, translate
+    from polymodal.evaluation.language import rival
     from polymodal.evaluation.metrics import LABELS
 
     console.print(found.evaluation.table(language))
@@ -93,9 +93,7 @@ def show_assessment(console: Console, found: Assessment, language: Language) -> 
         rows = {"fused": found.evaluation[target], **named}
         for name, scores in sorted(rows.items(), key=lambda row: -row[1].headline.value):
             style = "bold" if name == "fused" else None
-            shown = translate("name", name, language)
-            if shown == name:
-                shown = say("name_only", language, columns=name)
+            shown = rival(name, language)
             table.add_row(escape(shown), scores.headline.words, scores.headline.span, style=style)
         console.print(table)
         if target in found.verdicts:

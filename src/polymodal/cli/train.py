@@ -100,8 +100,6 @@ def train(
         experiment.save()
     except (Interrupted, KeyboardInterrupt) as error:
         again = ["polymodal", "train", "--resume", "--out", str(experiment.directory)]
-        for option, given in (("--validation", validation), ("--test", test)):
-            again += [option, given] if given else []
         if not (experiment.directory / RECIPE).exists():
             raise RunError("Interrupted before the training began; nothing was written.") from error
         step = f" after step {error.step}" if isinstance(error, Interrupted) else ""

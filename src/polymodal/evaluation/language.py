@@ -322,6 +322,17 @@ def translate(kind: str, word: str, language: Language) -> str:
     return STRINGS[language].get(f"{kind}_{word}", word)
 
 
+def rival(name: str, language: Language) -> str:
+    """The name of another way of answering: one of ours, or that of the input it reads alone.
+
+    Example:
+        >>> rival("boosted_trees", "en"), rival("photo", "en")
+        ('boosted trees', 'only photo')
+    """
+    shown = translate("name", name, language)
+    return shown if shown != name else say("name_only", language, columns=name)
+
+
 def number(value: float | None, *, scale: float = 0) -> str:
     """A number for people: four digits or so, ``–`` where there is none.
 

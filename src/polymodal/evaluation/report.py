@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from polymodal.evaluation import charts
-from polymodal.evaluation.language import Language, number, say, translate
+from polymodal.evaluation.language import Language, number, rival, say, translate
 from polymodal.evaluation.metrics import METRICS
 from polymodal.evaluation.outcome import Outcome
 from polymodal.evaluation.scores import Evaluation, Score, TargetScores
@@ -206,12 +206,7 @@ def _target(report: Report, outcome: Outcome, language: Language) -> dict[str, A
 def _against(report: Report, scores: TargetScores, metric: str, language: Language) -> str:
     """Bars of the fused model and of every other way of answering."""
     baselines = report.baselines.get(scores.target, {})
-    others = []
-    for name, other in baselines.items():
-        label = translate("name", name, language)
-        if label == name:  # not one of our baselines: an input column on its own
-            label = say("name_only", language, columns=name)
-        others.append(charts.Bar(label, other.headline))
+    others = [charts.Bar(rival(name, language), o.headline) for name, o in baselines.items()]
     for columns, score in report.subsets.get(scores.target, ()):
         if len(columns) == 1 and not set(columns) & set(baselines):
             label = say("name_only", language, columns=next(iter(columns)))

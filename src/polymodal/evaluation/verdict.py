@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from polymodal.evaluation.language import Language, number, say, translate
+from polymodal.evaluation.language import Language, number, rival, say
 from polymodal.evaluation.metrics import LABELS, headline, measure
 from polymodal.evaluation.outcome import Outcome
 from polymodal.evaluation.scores import Score, difference
@@ -74,7 +74,7 @@ class Verdict:
         return say(
             f"verdict_{self.kind}",
             language,
-            name=translate("name", self.name, language),
+            name=rival(self.name, language),
             metric=LABELS[self.metric][language],
             fused=number(self.fused),
             other=number(self.other),

@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from polymodal.data.media import Shown
+from polymodal.data.media import Shown, is_missing
 from polymodal.data.modalities import MODALITIES
-from polymodal.data.media import is_missing
 from polymodal.data.summary import summarise
 from polymodal.errors import CellError
 
