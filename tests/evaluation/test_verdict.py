@@ -39,9 +39,9 @@ def test_the_same_answers_are_no_better():
 def test_worse_says_use_the_other_alone_and_turns_the_sign():
     found = verdict(right_on(0.6), {"question": right_on(0.9, 1)})
     assert found.kind == "worse" and found.difference.high < 0
-    assert found.sentence().endswith("Use “question” alone.")
+    assert found.sentence().endswith("Use “only question” instead.")
     assert "−" not in found.sentence()
-    assert "请只用“question”" in found.sentence("zh")
+    assert "请改用“仅 question”" in found.sentence("zh")
 
 
 def test_without_others_or_headline_nothing_is_claimed():

@@ -25,9 +25,9 @@ ENGLISH: dict[str, str] = {
     "verdict_better": "Better than the best other way, “{name}”: {metric} {fused} against "
     "{other}, better by {difference} (95% interval {low} … {high}).",
     "verdict_same": "No better than “{name}”: {metric} {fused} against {other}; the difference of "
-    "{difference} (95% interval {low} … {high}) is within noise. “{name}” alone would do.",
+    "{difference} (95% interval {low} … {high}) is within noise. “{name}” would do.",
     "verdict_worse": "Worse than “{name}”: {metric} {fused} against {other}, worse by "
-    "{difference} (95% interval {low} … {high}). Use “{name}” alone.",
+    "{difference} (95% interval {low} … {high}). Use “{name}” instead.",
     "verdict_unknown": "Whether this model is better than another cannot be said: {metric} is not "
     "defined on these rows, or there is nothing to compare with.",
     "verdict_better_short": "worth it",
@@ -174,7 +174,7 @@ CHINESE: dict[str, str] = {
     "verdict_same": "并不优于“{name}”：{metric}为 {fused}，对方为 {other}；差值 {difference}（"
     "95% 区间 {low} … {high}）在噪声范围内。只用“{name}”就够了。",
     "verdict_worse": "不如“{name}”：{metric}为 {fused}，对方为 {other}，低了 {difference}（"
-    "95% 区间 {low} … {high}）。请只用“{name}”。",
+    "95% 区间 {low} … {high}）。请改用“{name}”。",
     "verdict_unknown": "无法判断本模型是否更好：{metric}在这些行上没有定义，或没有可比较的方法。",
     "verdict_better_short": "值得",
     "verdict_same_short": "无明显收益",
