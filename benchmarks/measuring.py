@@ -47,7 +47,7 @@ def figure(name: str, value: float, unit: str = "", *, most: float = 0, least: f
 def interleaved(
     contenders: Mapping[str, Callable[[], object]], *, repeats: int, warm: int = 1
 ) -> dict[str, float]:
-    """Median CPU-seconds of each contender, run in turn: A B A B …
+    """Median CPU-seconds of each contender, run in turn (A B A B …).
 
     CPU time, for other programs on the machine change it less than the time on the wall.
     """
@@ -67,8 +67,7 @@ def child(arguments: list[str], *, python: str = sys.executable) -> dict[str, An
         [python, *arguments],
         env=os.environ | ONE_THREAD,
         cwd=HERE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
     )
     lines = done.stdout.strip().splitlines()

@@ -46,14 +46,14 @@ class ByHand:
         self.answers = torch.from_numpy(answers.values[answers.index]).long()
         # The order of our loader, so that both see the same batches.
         columns = Columns({n: run.modalities[n] for n in ("image", "question")}, {})
-        self.loader = Loader(run.pack, columns, rows=rows, batch_size=BATCH, training=True)
+        loader = Loader(run.pack, columns, rows=rows, batch_size=BATCH, training=True)
+        self.orders = [[b.rows for b in loader.epoch(number)] for number in range(EPOCHS + 1)]
         weights = list(self.model.parameters())
         self.optimizer = torch.optim.AdamW(weights, lr=3e-3, weight_decay=0.05, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, 3e-3, 100_000)
 
     def epoch(self, number: int) -> None:
-        orders = self.loader._training_order(number)
-        for rows in map(torch.from_numpy, orders):
+        for rows in self.orders[number]:
             inputs = {}
             for name, values in (("image", self.pictures), ("question", self.texts)):
                 units, index = self.index[name][rows].unique(return_inverse=True)

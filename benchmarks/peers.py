@@ -39,12 +39,12 @@ COLUMNS = {
 
 
 def installed(python: str, package: str) -> bool:
-    code = f"import importlib.util as u, json; print(json.dumps({{'ok': bool(u.find_spec('{package}'))}}))"
+    code = f"import json, {package}; print(json.dumps({{'ok': True}}))"
     return bool(child(["-c", code], python=python).get("ok"))
 
 
 def main() -> None:
-    options = arguments(__doc__, epochs=30, seeds=3, peer_python=None, contenders=None)
+    options = arguments(__doc__, epochs=20, seeds=3, peer_python=None, contenders=None)
     contenders = {"ours": sys.executable, "by_hand": sys.executable}
     pythons = [sys.executable, *(options.peer_python or "").split(",")]
     for python in filter(None, pythons):
@@ -72,7 +72,8 @@ def main() -> None:
         for name, runs in found.items()
         if runs
     }
-    show(medians)
+    if medians:
+        show(medians)
 
 
 def show(medians: dict[str, dict[str, float]]) -> None:

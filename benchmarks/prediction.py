@@ -1,8 +1,8 @@
 """What ``Predictor.predict`` costs, beside the bare network on tensors that are ready.
 
-Three networks (a picture, a sentence and two numbers each): small ones on 32 x 32 pictures, larger
-ones on 64 x 64, and a residual network on 96 x 96. Batches of 256 distinct rows, cells as arrays in
-memory, and the same as files, whose decoding the bare network never does: both are shown. One thread.
+Three networks (a picture, a sentence and two numbers each): small ones on pictures of 32 and 64
+pixels, and a residual network on 96. Batches of 256 distinct rows, the cells as arrays in memory;
+and the same as files, whose decoding the bare network never does: both are shown. One thread.
 """
 
 from __future__ import annotations

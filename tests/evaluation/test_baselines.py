@@ -110,3 +110,14 @@ def test_arrays_that_do_not_fit_are_named():
         probe(np.zeros((3, 1)), np.zeros(2), np.zeros((2, 1)), target)
     with pytest.raises(ValueError, match="no training row"):
         probe(np.zeros((0, 1)), np.zeros(0), np.zeros((2, 1)), target)
+
+
+def test_a_class_of_few_rows_does_not_ruin_the_trees():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(10), 130)
+    truth[:125] = 1  # class 0 keeps 5 rows
+    features = rng.normal(size=(1300, 60)) + np.eye(60)[truth] * 3
+    like = Outcome(
+        "kind", "classification", truth, truth, None, tuple("abcdefghij"), np.arange(1300)
+    )
+    assert boosted_trees(features, truth, features, like).right.mean() > 0.9

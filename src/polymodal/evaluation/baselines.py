@@ -78,6 +78,8 @@ def boosted_trees(
             "learning_rate": 0.1 if rounds >= 100 else 0.2,
             "early_stopping": bool(smallest >= 20),  # else the part it holds out may lack a class
             "n_iter_no_change": 5,
+            # Without it the leaves of a class of few rows grow until all answers are wrong.
+            "l2_regularization": 1.0,
             "random_state": seed,
         }
         make = HistGradientBoostingRegressor if numeric else HistGradientBoostingClassifier
