@@ -44,7 +44,7 @@ def installed(python: str, package: str) -> bool:
 
 
 def main() -> None:
-    options = arguments(__doc__, epochs=20, seeds=3, peer_python=None, contenders=None)
+    options = arguments(__doc__, epochs=12, seeds=3, peer_python=None, contenders=None)
     contenders = {"ours": sys.executable, "by_hand": sys.executable}
     pythons = [sys.executable, *(options.peer_python or "").split(",")]
     for python in filter(None, pythons):
