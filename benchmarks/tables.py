@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 
 SHAPES = ("a square", "a circle", "a cross", "a ring")
 
@@ -37,6 +36,8 @@ def digits_table(folder: Path, *, seed: int = 0) -> Path:
     times each; the numbers are the digit and its square with much noise. 80 % are for training
     (of which a tenth is validation), split by the seed.
     """
+    from sklearn.datasets import load_digits  # 140 MB that no other table should cost
+
     digits = load_digits()
     rng = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True)
