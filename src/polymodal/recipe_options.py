@@ -84,7 +84,7 @@ class DataOptions(Options):
 class EvaluationOptions(Options):
     """What is measured after training, and reported."""
 
-    resamples: Annotated[int, Field(ge=0)] = 1000
+    resamples: Annotated[int, Field(ge=10)] = 1000
     """bootstrap resamples behind each confidence interval"""
     subsets: bool = True
     """score the model with every subset of its inputs hidden"""

@@ -329,8 +329,9 @@ def rival(name: str, language: Language) -> str:
         >>> rival("boosted_trees", "en"), rival("photo", "en")
         ('boosted trees', 'only photo')
     """
-    shown = translate("name", name, language)
-    return shown if shown != name else say("name_only", language, columns=name)
+    if f"name_{name}" in STRINGS[language]:
+        return STRINGS[language][f"name_{name}"]
+    return say("name_only", language, columns=name)
 
 
 def number(value: float | None, *, scale: float = 0) -> str:

@@ -53,7 +53,8 @@ def predict_batches(
         The rows' numbers ``(N,)``, the prediction of each target ``(N, …)``, and the mean of
         each loss term (empty without targets).
     """
-    model.eval()
+    if model.training:  # the walk over all modules takes 0.1 ms
+        model.eval()
     rows: list[np.ndarray] = []
     said: dict[str, list[Tensor]] = {name: [] for name in model.targets}
     losses: dict[str, float] = {}
