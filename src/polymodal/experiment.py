@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import tempfile
 import time
@@ -11,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import ColumnSchema, Role
 from polymodal.data.table import Table
-from polymodal.errors import PolymodalError, RecipeError, RunError
+from polymodal.errors import PolymodalError, RecipeError
 from polymodal.evaluation import HIGHER_IS_BETTER, Report, SchemaRow, measure, write_report
 from polymodal.evaluation.metrics import headline
 from polymodal.evaluation.prediction import explained, outcomes, predict_batches
@@ -33,7 +31,17 @@ from polymodal.files import write_file
 from polymodal.model import MultimodalModel
 from polymodal.predictor import Predictor
 from polymodal.recipe import Recipe
-from polymodal.run_directory import FILES, MANIFEST, RECIPE, Run, save_run, write_json
+from polymodal.run_directory import (
+    ENVIRONMENT,
+    PACK,
+    RECIPE,
+    REPORT,
+    Run,
+    check_directory,
+    environment,
+    save_run,
+    write_json,
+)
 from polymodal.train_options import TrainOptions
 from polymodal.training import (
     Interrupted,
@@ -46,11 +54,6 @@ from polymodal.training import (
 
 # A network that reads one modality alone is often soon at its end.
 PATIENCE_ALONE = 5
-REPORT, ENVIRONMENT = "report.html", "environment.json"
-PACK = "pack"
-OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log"}
-"""What a run directory may hold."""
-LIBRARIES = ("polymodal", "torch", "accelerate", "numpy", "pyarrow", "scikit-learn", "tokenizers")
 Tell = Callable[[str], None]
 
 
@@ -93,7 +96,7 @@ class Experiment:
             out = Path(tempfile.mkdtemp(prefix="polymodal-"))
             self._discard = weakref.finalize(self, shutil.rmtree, out, ignore_errors=True)
         else:
-            _check_directory(out, resume=resume, overwrite=overwrite)
+            check_directory(out, resume=resume, overwrite=overwrite)
         self.directory, self.overwrite = out, overwrite
         # The recipe is kept in the run directory, from where a relative path would mislead.
         given = {"table": data, "validation_table": validation, "test_table": test}
@@ -415,19 +418,6 @@ def chosen_recipe(
     return loaded.model_copy(update=changes) if changes else loaded
 
 
-def environment() -> dict[str, str]:
-    """Versions and machine, so that a result can be made again."""
-    versions = {name: metadata.version(name) for name in LIBRARIES}
-    return {
-        **versions,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "device": "cpu"
-        if not torch.accelerator.is_available()
-        else str(torch.accelerator.current_accelerator()),
-    }
-
-
 def parts_of(model: MultimodalModel) -> list[tuple[str, int]]:
     """The network's parts with their numbers of parameters."""
     parts: list[tuple[str, torch.nn.Module]] = [
@@ -447,38 +437,3 @@ def _absolute(data: Any) -> str | list[str] | None:
     if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
         return [str(Path(item).absolute()) for item in data]
     return None
-
-
-def _check_directory(out: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse a directory in which something would be lost, or nothing can be resumed.
-
-    Raises:
-        RunError: it must not be written to; the message says why.
-    """
-    shown = repr(str(out))
-    if resume and overwrite:
-        raise RunError("Resume a run or overwrite it: both at once contradict each other.")
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{shown} is a file; a run needs a directory.")
-    names = {path.name for path in out.iterdir()} if out.exists() else set()
-    if not names:
-        return
-    if not resume and not overwrite:
-        raise RunError(
-            f"{shown} is not empty. Choose another directory, continue with --resume, "
-            "or replace it with --overwrite."
-        )
-    if resume and MANIFEST in names:
-        raise RunError(
-            f"The training in {shown} is finished: there is nothing to resume. Its report is "
-            f"{REPORT}. To train longer, start anew in another directory with a higher "
-            "train.epochs."
-        )
-    if resume and RECIPE not in names:
-        raise RunError(f"{shown} holds no training that could be resumed.")
-    foreign = sorted(name for name in names - OURS if not name.startswith("."))
-    if overwrite and foreign:
-        raise RunError(
-            f"{shown} holds {foreign[0]!r}, which is no part of a run: it is not overwritten. "
-            "Move it away, or choose another directory."
-        )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
@@ -28,6 +32,10 @@ BACKBONES = "backbones.json"
 FILES = (RECIPE, SCHEMA, WEIGHTS, BACKBONES, MODALITIES, METRICS, MANIFEST)
 """What makes a run, the manifest last."""
 STAGING = ".saving"
+REPORT, ENVIRONMENT, PACK = "report.html", "environment.json", "pack"
+OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log"}
+"""What a run directory may hold."""
+LIBRARIES = ("polymodal", "torch", "accelerate", "numpy", "pyarrow", "scikit-learn", "tokenizers")
 
 
 @dataclass
@@ -47,6 +55,54 @@ class Run:
     modalities: dict[str, Modality]
     model: MultimodalModel
     metrics: dict[str, Any]
+
+
+def check_directory(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse a directory in which something would be lost, or nothing can be resumed.
+
+    Raises:
+        RunError: it must not be written to; the message says why.
+    """
+    shown = repr(str(out))
+    if resume and overwrite:
+        raise RunError("Resume a run or overwrite it: both at once contradict each other.")
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{shown} is a file; a run needs a directory.")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    if not names:
+        return
+    if not resume and not overwrite:
+        raise RunError(
+            f"{shown} is not empty. Choose another directory, continue with --resume, "
+            "or replace it with --overwrite."
+        )
+    if resume and MANIFEST in names:
+        raise RunError(
+            f"The training in {shown} is finished: there is nothing to resume. Its report is "
+            f"{REPORT}. To train longer, start anew in another directory with a higher "
+            "train.epochs."
+        )
+    if resume and RECIPE not in names:
+        raise RunError(f"{shown} holds no training that could be resumed.")
+    foreign = sorted(name for name in names - OURS if not name.startswith("."))
+    if overwrite and foreign:
+        raise RunError(
+            f"{shown} holds {foreign[0]!r}, which is no part of a run: it is not overwritten. "
+            "Move it away, or choose another directory."
+        )
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, so that a result can be made again."""
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    return {
+        **versions,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": "cpu"
+        if not torch.accelerator.is_available()
+        else str(torch.accelerator.current_accelerator()),
+    }
 
 
 def save_run(directory: Path, run: Run) -> None:

@@ -52,9 +52,9 @@ def train(
 
     from polymodal.cli.show import show_assessment, show_findings, show_model, show_schema
     from polymodal.errors import RecipeError, RunError
-    from polymodal.experiment import REPORT, Experiment, chosen_recipe, parts_of
+    from polymodal.experiment import Experiment, chosen_recipe, parts_of
     from polymodal.recipe import Recipe
-    from polymodal.run_directory import MANIFEST, RECIPE
+    from polymodal.run_directory import MANIFEST, RECIPE, REPORT
     from polymodal.training import Interrupted, RichProgress
 
     if table is not None and table.lower().endswith((".yaml", ".yml")):
