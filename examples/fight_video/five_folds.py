@@ -2,9 +2,10 @@
 
     python examples/fight_video/five_folds.py $POLYMODAL_DATA/fight_video
 
-Each fold: two networks for the video are compared on a quarter of the training clips, the better
-one is trained on all of them, with the sound and without it, and answers for the clips of the
-fold. These are seen once, at the end. The intervals are bootstrap intervals over the 300 answers.
+Each fold: two networks for the video, and then two ways to fuse it with the sound, are compared on
+a quarter of the training clips. The better ones are trained on all of them, with the sound and
+without it, and answer for the clips of the fold. These are seen once, at the end. The intervals
+are bootstrap intervals over the 300 answers.
 """
 
 import argparse
@@ -27,6 +28,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "dropout": 0.3,
     },
 }  # fmt: skip
+FUSIONS: dict[str, dict[str, Any]] = {
+    "concat": {"name": "concat", "width": 64},
+    "ensemble": {"name": "ensemble", "width": 64},
+}
 # Only the score on the rows held out is wanted, and all others are for training.
 BARE = {
     "split": {"validation": 0.0},
@@ -41,15 +46,15 @@ def fight(
     *,
     inputs: list[str],
     network: str,
+    fusion: str = "concat",
     changes: Mapping[str, Any],
-    seed: int,
 ) -> np.ndarray:
     """The probability of a fight for each row held out ``(n,)``, after training on the others."""
     loaded = pm.Recipe.load(Path(__file__).with_name("recipe.yaml")).to_dict()
     columns = {name: loaded["columns"][name] for name in inputs}
     if NETWORKS[network]:
         columns["video"] = columns["video"] | {"encoder": NETWORKS[network]}
-    recipe = loaded | BARE | {"columns": columns, "inputs": inputs, "seed": seed}
+    recipe = loaded | BARE | {"columns": columns, "inputs": inputs, "fusion": FUSIONS[fusion]}
     recipe["train"] = {**loaded["train"], "threads": 1, "precision": "fp32", **changes}
     predictor = pm.fit(rows, "label", recipe=recipe, test=held_out)
     answers = predictor.predict(held_out, proba=True)
@@ -85,20 +90,21 @@ def main() -> None:
     began = time.process_time()
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(rows, truth)
     for fold, (train, test) in zip(range(options.folds), folds, strict=False):
-        network = chosen(rows, train, truth, changes=changes)
+        network, fusion = chosen(rows, train, truth, changes=changes)
         for name in chances:
             chances[name][test] = fight(
                 [rows[i] for i in train],
                 [rows[i] for i in test],
                 inputs=name.split(" and "),
                 network=network,
+                fusion=fusion,
                 changes=changes,
-                seed=0,
             )
         right = {n: accuracy(c[test], truth[test]).mean() for n, c in chances.items()}
         shown = ", ".join(f"{name} {share:.3f}" for name, share in right.items())
         print(
-            f"fold {fold + 1}: {network}; {shown}; {time.process_time() - began:.0f} s", flush=True
+            f"fold {fold + 1}: {network}, {fusion}; {shown}; {time.process_time() - began:.0f} s",
+            flush=True,
         )
         if options.out:
             answers = {name: each.tolist() for name, each in chances.items()}
@@ -113,23 +119,28 @@ def main() -> None:
 
 def chosen(
     rows: list[dict[str, Any]], train: np.ndarray, truth: np.ndarray, *, changes: Mapping[str, Any]
-) -> str:
-    """The network with the lower loss on a quarter of the training rows."""
+) -> tuple[str, str]:
+    """The network and the fusion with the lower loss on a quarter of the training rows."""
     inner, held_out = train_test_split(train, test_size=0.25, random_state=0, stratify=truth[train])
-    losses = {}
-    for network in NETWORKS:
+
+    def loss(inputs: list[str], network: str, fusion: str = "concat") -> float:
         chances = fight(
             [rows[i] for i in inner],
             [rows[i] for i in held_out],
-            inputs=["video"],
+            inputs=inputs,
             network=network,
+            fusion=fusion,
             changes=changes,
-            seed=0,
         )
         given = np.where(truth[held_out], chances, 1 - chances)
-        losses[network] = float(-np.log(np.clip(given, 1e-6, 1)).mean())
-    print("   loss on a quarter of the training clips:", losses, flush=True)
-    return min(losses, key=lambda name: losses[name])
+        return float(-np.log(np.clip(given, 1e-6, 1)).mean())
+
+    networks = {name: loss(["video"], name) for name in NETWORKS}
+    network = min(networks, key=lambda name: networks[name])
+    fusions = {name: loss(["video", "audio"], network, name) for name in FUSIONS}
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in (networks | fusions).items())
+    print(f"   loss on a quarter of the training clips: {shown}", flush=True)
+    return network, min(fusions, key=lambda name: fusions[name])
 
 
 def table(folder: Path) -> list[dict[str, Any]]:

@@ -115,6 +115,7 @@ class Assessor:
         self.inputs = {name: modalities[name] for name in schema.inputs}
         self.targets = {name: modalities[name] for name in schema.targets}
         self.train, self.test = dataset.rows("train"), dataset.rows("test")
+        self.validation = dataset.rows("validation")
 
     def assess(
         self, model: MultimodalModel, *, train: Train, tell: Callable[[str], None]

@@ -102,8 +102,9 @@ def compare(
     """Measure every input alone and many ways of fusing them, and save the best as a run.
 
     All candidates share the decoded cells and one budget. Fusions are halved successively: most
-    stop early, two are trained to the end with every seed, like the best single input. The winner
-    is the one with the best validation score; the test part only tells how good it is.
+    stop early, two are trained to the end, like every input alone, and those of them that may still
+    win with every seed. The winner is the one with the best validation score; the test part only
+    tells how good it is.
 
     Args:
         data: a table as :func:`polymodal.fit` takes it; None takes the recipe's.
@@ -113,7 +114,7 @@ def compare(
         validation: a table of its own for validation.
         test: a table of its own for the test.
         fusions: their names, or "all"; "stacking" is the ensemble with learned weights.
-        seeds: how many times the finalists are trained.
+        seeds: how many times the finalists are trained, unless they are clearly behind.
         minutes: in which all should be done, so that trainings get fewer epochs where need be;
             None trains them as long as one training alone.
         out: where the page, the numbers and the winner's run are written.

@@ -14,6 +14,7 @@ from polymodal.comparison.halving import affordable, cost, rungs
 from polymodal.comparison.ledger import (
     NOTHING,
     OUTCOMES,
+    VALIDATION,
     Ledger,
     Size,
     Training,
@@ -24,6 +25,7 @@ from polymodal.comparison.timing import seconds_per_epoch, size
 from polymodal.comparison.trees import trees_on_embeddings
 from polymodal.errors import RecipeError
 from polymodal.evaluation.entrant import Entrant, Kind
+from polymodal.evaluation.seeded_scores import SeededScores
 from polymodal.experiment import PATIENCE_ALONE
 from polymodal.model import MultimodalModel
 from polymodal.train_options import TrainOptions
@@ -59,7 +61,7 @@ class Contest:
         prepared: the data set.
         fusions: the fusions that compete.
         alone: the single inputs that compete.
-        seeds: with which the finalists are trained.
+        seeds: with which the finalists are trained, as long as they may still win.
         minutes: in which all should be done; None takes the time that full trainings take.
         ledger: what was found before, and where all is kept.
         tell: is told what is being done.
@@ -85,13 +87,12 @@ class Contest:
         """Train and measure; goes on where the ledger ends."""
         self._plan()
         finalists = self._halve()
-        first = self.seeds[0]
         for candidate in [*self.alone, *finalists]:
-            self._train(candidate, first)
-        best_alone = self._best(self.alone)
-        further = [*finalists, *best_alone[:1]]
-        for seed in self.seeds[1:]:
-            for candidate in further:
+            self._train(candidate, self.seeds[0])
+        contenders = [*finalists, *self._best(self.alone)[:1]]
+        for number, seed in enumerate(self.seeds[1:], 1):
+            contenders = self._contenders(contenders, self.seeds[:number])
+            for candidate in contenders:
                 if self._time_left(candidate):
                     self._train(candidate, seed)
         entrants = [self._entrant(c) for c in [*self.fusions, *self.alone]]
@@ -192,6 +193,29 @@ class Contest:
             self.tell(f"after {rung.epochs} epoch(s) these go on: {', '.join(kept)}")
         return left
 
+    def _contenders(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> list[Candidate]:
+        """Those that may still win: not clearly behind the best on the validation rows.
+
+        A further seed tells nothing new of a candidate that is behind by more than chance.
+        """
+        if not len(self.prepared.assessor.validation):
+            return list(candidates)
+        trained = {c.name: self.ledger.trainings[c.name] for c in candidates}
+        said = {
+            (name, None): [
+                load_outcomes(self.ledger.place(name, seed) / VALIDATION)[NOTHING]
+                for seed in seeds
+                if seed in done and done[seed].finished
+            ]
+            for name, done in trained.items()
+        }
+        found = SeededScores(said)
+        best = max(trained, key=lambda name: found.scores(name).mean.value)
+        behind = {name for name in trained if found.gap(best, name).low > 0}
+        if behind:
+            self.tell(f"clearly behind {best} after {len(seeds)} seed(s): {', '.join(behind)}")
+        return [c for c in candidates if c.name not in behind]
+
     def _best(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The best first, by the mean validation score over their seeds."""
         return sorted(candidates, key=lambda c: self._rank(c.name), reverse=True)
@@ -238,13 +262,16 @@ class Contest:
         return model, result
 
     def _measure(self, candidate: Candidate, seed: int, model: MultimodalModel) -> None:
-        """What a network says about the test part, with all of its inputs and without each."""
-        assessor = self.prepared.assessor
+        """What a network says about the test part; of a finished one also without each input."""
+        assessor, place = self.prepared.assessor, self.ledger.place(candidate.name, seed)
         found = {NOTHING: assessor.outcomes(model, assessor.test)}
-        if candidate.kind == "fusion":
-            for branch, columns in model.columns.items():
-                found[branch] = assessor.outcomes(model, assessor.test, without=columns)
-        save_outcomes(self.ledger.place(candidate.name, seed) / OUTCOMES, found)
+        if self.ledger.training(candidate.name, seed).finished:
+            if candidate.kind == "fusion":
+                for branch, columns in model.columns.items():
+                    found[branch] = assessor.outcomes(model, assessor.test, without=columns)
+            told = {NOTHING: assessor.outcomes(model, assessor.validation)}
+            save_outcomes(place / VALIDATION, told)
+        save_outcomes(place / OUTCOMES, found)
 
     def _entrant(self, candidate: Candidate) -> Entrant:
         """What was found of a candidate; a loser is measured here, as far as it came."""

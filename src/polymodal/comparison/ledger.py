@@ -16,7 +16,8 @@ from polymodal.errors import RunError
 from polymodal.evaluation import Outcome
 from polymodal.files import write_file
 
-LEDGER, CANDIDATES, OUTCOMES = "ledger.json", "candidates", "outcomes.npz"
+LEDGER, CANDIDATES = "ledger.json", "candidates"
+OUTCOMES, VALIDATION = "outcomes.npz", "validation.npz"
 NOTHING = ""
 """In place of a branch that is hidden: nothing is."""
 
