@@ -78,6 +78,18 @@ def test_rows_with_the_same_picture_stay_together():
             assert len(set(parts[i::20])) == 1
 
 
+def test_pictures_that_tie_each_class_together_are_not_followed():
+    """Ten classes whose rows hang together by what they share: a part would lack whole classes."""
+    y = np.repeat(list("abcdefghij"), 60)
+    chained = [f"{row // 2}.png" for row in range(600)]  # pairs of rows
+    shared = [f"{row // 60}{(row + 1) // 2 % 30}.png" for row in range(600)]  # the pairs between
+    parts = split({"p": chained, "q": shared, "y": y.tolist()})
+    for name in "abcdefghij":
+        assert set(parts[y == name]) == {"train", "validation", "test"}
+    pairs = parts.reshape(-1, 2)
+    assert (pairs[:, 0] == pairs[:, 1]).all()
+
+
 def test_one_picture_in_most_rows_is_not_followed():
     photos = ["logo.png"] * 90 + [f"{i}.png" for i in range(10)]
     parts = split({"photo": photos, "n": np.arange(100) / 3, "y": ["a", "b"] * 50})

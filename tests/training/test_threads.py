@@ -9,7 +9,7 @@ from polymodal.training import choose_threads, threads
 @pytest.fixture(autouse=True)
 def _two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    monkeypatch.setattr(threads, "physical_cores", lambda: 2)
 
 
 @pytest.mark.parametrize("fastest", [1, 2])
@@ -35,10 +35,10 @@ def test_the_environment_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_core_leaves_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "_cores", lambda: 1)
+    monkeypatch.setattr(threads, "physical_cores", lambda: 1)
     assert choose_threads(lambda: pytest.fail("measured")).name == "1"
 
 
 def test_cores_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert threads._cores() >= 1
+    assert threads.physical_cores() >= 1

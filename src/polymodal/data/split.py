@@ -72,21 +72,33 @@ def together(
     """A number for each row ``(rows,)``, equal for rows that must be in the same part.
 
     A group column or a shared picture is not followed where a given split does not follow it
-    either, nor where it would tie most rows into one lump; ``group_by`` always is.
+    either, nor where it would tie most rows into one lump, or most classes into one lump each, so
+    that a part would lack whole classes; ``group_by`` always is.
     """
-    groups = np.arange(len(table))
+    groups, strata = np.arange(len(table)), _strata(table, schema)
+    training = parts == "train"
     if group_by is not None:
         groups = _joined(groups, table.codes(group_by))
     for name in [*schema.named("group"), *_media(schema)]:
         codes = table.codes(name)
         if len(np.unique(codes[codes >= 0])) == (codes >= 0).sum():
             continue  # nothing is shared
-        torn = set(codes[parts == "train"]) & set(codes[parts != "train"]) - {-1}
+        torn = set(codes[training]) & set(codes[~training]) - {-1}
         joined = _joined(groups, codes)
-        largest = np.bincount(joined[parts == "train"]).max(initial=0)
-        if not torn and largest <= LARGEST_GROUP * (parts == "train").sum():
+        largest = np.bincount(joined[training]).max(initial=0)
+        lumped = _lumped(joined[training], strata[training])
+        if not torn and max(largest, lumped) <= LARGEST_GROUP * training.sum():
             groups = joined
     return groups
+
+
+def _lumped(groups: np.ndarray, strata: np.ndarray) -> int:
+    """Rows in a group that holds more than half of their class (or quintile)."""
+    _, stratum = np.unique(strata, return_inverse=True)
+    size = np.bincount(stratum)[stratum]
+    pairs = groups * (stratum.max(initial=0) + 1) + stratum
+    _, pair, count = np.unique(pairs, return_inverse=True, return_counts=True)
+    return int(((count[pair] > size / 2) & (size >= FEWEST_ALIKE)).sum())
 
 
 def _media(schema: Schema) -> list[str]:

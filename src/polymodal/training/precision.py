@@ -10,7 +10,7 @@ import torch
 from polymodal.train_options import Precision
 from polymodal.training.trial import Choice, seconds_per_step
 
-_WORTH_IT = 1.15  # times faster, below which bf16 is not worth its five lost digits
+WORTH_IT = 1.15  # times faster, below which bf16 is not worth its five lost digits
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's name
 
 
@@ -37,7 +37,7 @@ def choose_precision(step: Callable[[Precision], object], device: torch.device) 
         "bf16": seconds_per_step(lambda: step("bf16")),
     }
     gain = seconds["fp32"] / seconds["bf16"]
-    name = "bf16" if gain >= _WORTH_IT else "fp32"
+    name = "bf16" if gain >= WORTH_IT else "fp32"
     return Choice(name, seconds, f"bf16 is {gain:.2f} times as fast as fp32 here")
 
 

@@ -20,7 +20,8 @@ class State:
         best_epoch: number of the best epoch, from 1; None before the first.
         best_metric: its validation metric.
         best_loss: its validation loss.
-        epochs_since_best: epochs since then.
+        lowest_loss: the lowest validation loss of any epoch; None before the first.
+        epochs_without_progress: epochs since metric or loss was last the best so far.
         finished: why it is over; None while it is not.
     """
 
@@ -34,7 +35,8 @@ class State:
     best_epoch: int | None = None
     best_metric: float | None = None
     best_loss: float = 0.0
-    epochs_since_best: int = 0
+    lowest_loss: float | None = None
+    epochs_without_progress: int = 0
     finished: str | None = None
 
     def add(self, name: str, value: float) -> None:

@@ -24,7 +24,7 @@ def choose_threads(step: Callable[[], object]) -> Choice:
     before = torch.get_num_threads()
     if "OMP_NUM_THREADS" in os.environ:
         return Choice(str(before), reason="OMP_NUM_THREADS is set")
-    cores = _cores()
+    cores = physical_cores()
     if cores == 1:
         return Choice("1", reason="there is one core")
     seconds: dict[str, float] = {}
@@ -45,7 +45,7 @@ def _reason(seconds: dict[str, float]) -> str:
     return f"fastest of those tried (threads: step = {times})"
 
 
-def _cores() -> int:
+def physical_cores() -> int:
     """Physical cores that this process may use (two threads of one core share its arithmetic)."""
     import psutil  # type: ignore[import-untyped]  # 0.03 s, and only needed here
 
