@@ -176,6 +176,23 @@ def test_a_text_without_a_token_has_features(prepared: Prepared, tmp_path: Path)
         torch.testing.assert_close(model(found), model(live), atol=1e-5, rtol=1e-5)
 
 
+def test_cells_of_other_tables_in_the_same_pack_are_passed_over(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    photos = prepared.pack.stores["photo"]
+    own = np.stack([photos.cell(unit) for unit in range(photos.distinct)])
+    foreign = np.concatenate([own[:2] // 2, own[::-1]])  # two others first, then in another order
+    places = np.arange(len(foreign) - 1, 1, -1)
+    mixed = Store(photos.index, foreign, None, places)
+    pack = replace(prepared.pack, stores=prepared.pack.stores | {"photo": mixed})
+    model = prepared.fused("concat").eval()
+    found = prepared.features(tmp_path / "mixed", pack=pack).pack_for(model).features["photo"]
+    wanted = prepared.features(tmp_path / "own").pack_for(model).features["photo"]
+    for row in np.flatnonzero(photos.index >= 0)[:5]:
+        one, other = (store.cell(int(store.index[row])) for store in (found, wanted))
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 @pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
 def test_training_comes_to_the_same(prepared: Prepared, tmp_path: Path, fusion: str) -> None:
     # AdamW makes whole steps of gradients that are nothing but rounding; SGD does not.

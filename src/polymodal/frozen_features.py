@@ -109,7 +109,7 @@ class FrozenFeatures:
         name = f"{key.hexdigest()}.{'tokens' if whole else 'pooled'}"
         if name in self._too_large:
             return None
-        kept = GrowingArray(self.directory / name, encoder.width)
+        kept = GrowingArray(self.directory / name, (encoder.width,))
         cells = self.pack.stores[column]
         lengths = cells.lengths(np.arange(cells.distinct))
         # The longest first: where memory is too small for them, it shows at once.
@@ -133,7 +133,7 @@ class FrozenFeatures:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows ``(sum of 1 + T, D)`` and their number for each of some cells, batch by batch."""
         store = self.pack.stores[column]
-        cells = Store(np.arange(store.distinct), store.values, store.offsets)
+        cells = Store(np.arange(store.distinct), store.values, store.offsets, store.places)
         encoder.to(self.device).to(memory_format=torch.channels_last)
         for batch in _batches(cells, units):
             field = gather(cells, self.modalities[column], batch, share=True).to(self.device)

@@ -131,7 +131,7 @@ def test_longer_cells_are_cut_and_counted():
     text.fit(["a b c d e f", "a"])
     packed = pack(Table.read({"t": ["a", "a b c d e f", "b", "a b c d e f"]}), {"t": text})
     (finding,) = packed.findings
-    assert finding.rows == (1, 3) and "3 tokens" in finding.what
+    assert finding.rows.tolist() == [1, 3] and "3 tokens" in finding.what
     assert packed.stores["t"].lengths(np.arange(3)).max() == 3
 
 
@@ -237,3 +237,20 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         used.append(int(done.stdout))
     assert used[1] <= 1.1 * used[0], used
+
+
+@pytest.mark.parametrize("scale", [1, 400])  # short cells and long ones are gathered in two ways
+@pytest.mark.parametrize("inner", [(), (2,)])
+def test_ragged_cells_at_any_place(scale, inner):
+    """Cells of a shared file, some of length nought, are what slices of it are."""
+    rng = np.random.default_rng(0)
+    offsets = np.r_[0, np.cumsum(rng.integers(0, 4, 30) * scale)]
+    values = rng.integers(1, 100, (offsets[-1], *inner))
+    places = rng.permutation(30)[:20]
+    store = Store(np.arange(20), values, offsets, places)
+    units = rng.integers(0, 20, 9)
+    taken, lengths = store.take(units)
+    for row, unit, length in zip(taken, units, lengths, strict=True):
+        cell = values[offsets[places[unit]] : offsets[places[unit] + 1]]
+        assert np.array_equal(row[:length], cell) and not row[length:].any()
+        assert np.array_equal(store.cell(unit), cell)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +16,33 @@ from polymodal.files import write_file
 
 
 class GrowingArray:
-    """Cells ``(T, D)`` float32 end to end in a file, and beside it how long each one is.
+    """Cells ``(T, …)`` end to end in a file, and beside it how long each one is.
 
     It grows inside a ``with`` block. What :meth:`save` has noted survives a kill at any instant;
     what came after is cut off when the array is opened again. One process writes to it.
 
     Args:
         path: the file. The lengths are in a file of that name and ``.lengths``.
-        width: size D of a row.
+        row: shape of a row, what comes after T.
+        dtype: of the numbers.
+        what: what the cells hold, for messages.
+        option: the option of the recipe that does without the file.
 
     Raises:
         RunError: a file cannot be read or written.
     """
 
-    def __init__(self, path: Path, width: int) -> None:
-        self.path, self.width = path, width
+    def __init__(
+        self,
+        path: Path,
+        row: tuple[int, ...],
+        *,
+        dtype: np.dtype[Any] | type = np.float32,
+        what: str = "What a frozen encoder makes of the cells",
+        option: str = "data.keep_features",
+    ) -> None:
+        self.path, self.row, self.dtype = path, row, np.dtype(dtype)
+        self._what, self._option = what, option
         self._noted = path.with_name(f"{path.name}.lengths")
         with self._explained():
             noted = np.fromfile(self._noted, np.int64).tolist() if self._noted.exists() else []
@@ -60,10 +74,10 @@ class GrowingArray:
         """Append some cells.
 
         Args:
-            rows: ``(sum of lengths, D)``.
+            rows: ``(sum of lengths, …)``.
             lengths: rows of each cell.
         """
-        assert rows.shape == (lengths.sum(), self.width) and rows.dtype == np.float32
+        assert rows.shape == (lengths.sum(), *self.row) and rows.dtype == self.dtype
         with self._explained():
             self._file.write(np.ascontiguousarray(rows).data)
         self._lengths += lengths.tolist()
@@ -75,18 +89,30 @@ class GrowingArray:
             os.fsync(self._file.fileno())
             write_file(self._noted, np.array(self._lengths, np.int64).tobytes())
 
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """All cells end to end ``(sum of T, …)``, mapped, and where each begins ``(U + 1,)``."""
+        offsets = np.concatenate([[0], np.cumsum(np.array(self._lengths, np.int64))])
+        shape = (int(offsets[-1]), *self.row)
+        if not math.prod(shape):  # what is empty cannot be mapped
+            return np.zeros(shape, self.dtype), offsets
+        return np.memmap(self.path, self.dtype, "r", shape=shape), offsets
+
     def mapped(self) -> tuple[np.ndarray, np.ndarray | None]:
         """The whole array, mapped from the file.
 
         Returns:
-            ``(U, T, D)`` and None where all cells are of one length; otherwise
-            ``(sum of T, D)``, and where each cell begins ``(U + 1,)``.
+            ``(U, T, …)`` and None where all cells are of one length; otherwise
+            ``(sum of T, …)``, and where each cell begins ``(U + 1,)``.
         """
-        lengths = np.array(self._lengths, np.int64)
-        values = np.memmap(self.path, np.float32, "r", shape=(int(lengths.sum()), self.width))
+        values, offsets = self.rows()
+        lengths = np.diff(offsets)
         if (lengths == lengths[0]).all():
-            return values.reshape(len(lengths), -1, self.width), None
-        return values, np.concatenate([[0], np.cumsum(lengths)])
+            return values.reshape(len(lengths), -1, *self.row), None
+        return values, offsets
+
+    def forget(self) -> None:
+        """Begin anew: what is there is cut off as soon as it grows."""
+        self._lengths = []
 
     def remove(self) -> None:
         """Delete the files."""
@@ -95,7 +121,7 @@ class GrowingArray:
             path.unlink(missing_ok=True)
 
     def _bytes(self) -> int:
-        return 4 * self.width * sum(self._lengths)
+        return self.dtype.itemsize * math.prod(self.row) * sum(self._lengths)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -103,7 +129,7 @@ class GrowingArray:
             yield
         except OSError as error:
             raise RunError(
-                f"What a frozen encoder makes of the cells cannot be kept in "
-                f"{str(self.path.parent)!r}: {error.strerror or error}. Free some space, choose "
-                "another directory, or do without: data.keep_features=false."
+                f"{self._what} cannot be kept in {str(self.path.parent)!r}: "
+                f"{error.strerror or error}. Free some space, choose another directory, or do "
+                f"without: {self._option}=false."
             ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from polymodal.data.pack import Pack, Store
 
 SHARED_FROM = 1.5
 BATCHES_SORTED_TOGETHER = 20
+WORTH_READING_AHEAD = 1 << 20  # bytes of a batch
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ class Loader:
     def epoch(self, number: int, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, without the first ``skip``."""
         order = self._training_order(number) if self.training else self._plain_order()
-        for place, rows in enumerate(order[skip:], start=skip):
-            yield self.batch(rows, chance=(self.seed, number, place) if self.training else None)
+        for place, batch in enumerate(self._batches(order[skip:]), start=skip):
+            yield self._varied(batch, (self.seed, number, place)) if self.training else batch
 
     def __iter__(self) -> Iterator[Batch]:
         """The batches of epoch 0."""
@@ -81,25 +83,54 @@ class Loader:
 
     def batch(self, rows: np.ndarray, *, chance: tuple[int, int, int] | None = None) -> Batch:
         """The batch of these rows, augmented by this chance if there is one."""
+        batch = self._plain(rows)
+        return batch if chance is None else self._varied(batch, chance)
+
+    def _plain(self, rows: np.ndarray) -> Batch:
         inputs = {
             name: gather_features(self.pack.features[name], rows, share=self.share)
             if name in self.pack.features
             else gather(self.pack.stores[name], modality, rows, share=self.share)
             for name, modality in self.columns.inputs.items()
         }
-        if chance is not None:
-            seed = int(np.random.SeedSequence(chance).generate_state(1)[0])
-            generator = torch.Generator().manual_seed(seed)
-            for name, modality in self.columns.inputs.items():
-                field = inputs[name]
-                if modality.media and not field.encoded:
-                    values = modality.augment(field.values, generator, field.mask)
-                    inputs[name] = replace(field, values=values)
         targets = {
             name: gather(self.pack.stores[name], modality, rows, share=False)
             for name, modality in self.columns.targets.items()
         }
         return Batch(inputs, targets, torch.from_numpy(np.ascontiguousarray(rows)))
+
+    def _varied(self, batch: Batch, chance: tuple[int, int, int]) -> Batch:
+        seed = int(np.random.SeedSequence(chance).generate_state(1)[0])
+        generator = torch.Generator().manual_seed(seed)
+        inputs = dict(batch.inputs)
+        for name, modality in self.columns.inputs.items():
+            field = inputs[name]
+            if modality.augments and not field.encoded:
+                values = modality.augment(field.values, generator, field.mask)
+                inputs[name] = replace(field, values=values)
+        return replace(batch, inputs=inputs)
+
+    def _batches(self, order: list[np.ndarray]) -> Iterator[Batch]:
+        """Batches one after the other; the next is read while one is used, where that pays."""
+        if not self._on_disk():
+            yield from map(self._plain, order)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            ahead: Future[Batch] | None = None
+            for rows in order:
+                following = reader.submit(self._plain, rows)
+                if ahead is not None:
+                    yield ahead.result()
+                ahead = following
+            if ahead is not None:
+                yield ahead.result()
+
+    def _on_disk(self) -> bool:
+        """Whether batches are big and read from files: handing over a small one costs more."""
+        stores = [self.pack.features.get(n, self.pack.stores[n]) for n in self.columns.inputs]
+        mapped = [store for store in stores if isinstance(store.values, np.memmap)]
+        size = sum(store.values.nbytes / max(store.distinct, 1) for store in mapped)
+        return size * self.batch_size >= WORTH_READING_AHEAD
 
     def _cuts(self, count: int) -> list[int]:
         """Where batches begin and end; a small rest joins the batch before it."""

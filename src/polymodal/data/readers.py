@@ -14,8 +14,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from polymodal.data.adapters import (
+    is_coco,
+    is_flickr,
+    is_karpathy,
+    read_coco,
+    read_flickr,
+    read_karpathy,
+)
 from polymodal.data.media import AUDIO_ENDINGS, IMAGE_ENDINGS, VIDEO_ENDINGS
 from polymodal.data.summary import Column
+from polymodal.data.webdataset import read_samples
 from polymodal.errors import TableError
 
 TABLE_ENDINGS = {
@@ -26,6 +35,7 @@ TABLE_ENDINGS = {
     ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".tar": "tar",
 }
 MISSING_WORDS = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "<NA>"]
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -39,6 +49,8 @@ def read_file(place: Path) -> dict[str, Column]:
         TableError: the ending is not known, the file is empty, or it is no such table.
     """
     kind = TABLE_ENDINGS.get(place.suffix.lower())
+    if is_flickr(place):
+        kind = "flickr"
     if kind is None:
         raise TableError(
             f"{place.name!r} is not a table polymodal reads; known endings: "
@@ -109,8 +121,12 @@ def read_jsonl(place: Path) -> dict[str, Column]:
 
 
 def read_json(place: Path) -> dict[str, Column]:
-    """A JSON list of objects, or an object that holds one such list."""
+    """A JSON list of objects, or an object that holds one such list; COCO's, Karpathy's files."""
     rows = json.loads(place.read_text("utf-8-sig"))
+    if is_coco(rows):
+        return read_coco(place, rows)
+    if is_karpathy(rows):
+        return read_karpathy(place, rows)
     if isinstance(rows, dict):
         lists = {name: value for name, value in rows.items() if isinstance(value, list)}
         if len(lists) != 1:
@@ -125,6 +141,12 @@ def read_json(place: Path) -> dict[str, Column]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise TableError(f"{str(place)!r}: expected one JSON object for each row.")
     return from_rows(rows)
+
+
+def read_tar(place: Path) -> dict[str, Column]:
+    """An archive of the WebDataset layout, its media as bytes."""
+    with place.open("rb") as file:
+        return from_rows(read_samples(file, repr(place.name)))
 
 
 def read_class_folders(place: Path) -> dict[str, Column]:
@@ -321,4 +343,6 @@ READERS: dict[str, Callable[[Path], dict[str, Column]]] = {
     "jsonl": read_jsonl,
     "json": read_json,
     "parquet": read_parquet,
+    "tar": read_tar,
+    "flickr": read_flickr,
 }

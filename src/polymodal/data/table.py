@@ -12,6 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from polymodal.data.adapters import (
+    from_datasets,
+    is_datasets,
+    is_saved_datasets,
+    load_saved_datasets,
+)
 from polymodal.data.media import (
     MEDIA_ENDINGS,
     as_list,
@@ -66,10 +72,12 @@ class Table:
         """Read a table.
 
         Args:
-            source: path of a CSV, TSV, JSONL, JSON or Parquet file; a glob or a list of such
-                paths; a folder of such files, or with one folder of media per class; a pandas
-                data frame; an Arrow table or anything with ``__arrow_c_stream__`` (polars,
-                duckdb, datasets); a list of dictionaries; a dictionary of lists.
+            source: path of a CSV, TSV, JSONL, JSON or Parquet file, of COCO's or Flickr's
+                captions, of a WebDataset archive (tar); a glob or a list of such paths; a folder
+                of such files, or with one folder of media per class, or saved by `datasets`; a
+                ``datasets.Dataset``; a pandas data frame; an Arrow table or anything with
+                ``__arrow_c_stream__`` (polars, duckdb); a list of dictionaries; a dictionary of
+                lists.
             folder: where relative media paths start; the table's own folder by default.
 
         Raises:
@@ -82,6 +90,9 @@ class Table:
             return _read_path(str(source), start)
         if isinstance(source, Sequence) and source and isinstance(source[0], str | Path):
             return concatenate([_read_path(str(item), start) for item in source])
+        if is_datasets(source):
+            columns = from_arrow(from_datasets(source), "The data set")
+            return cls(columns, folder=start, source="the data set")
         if isinstance(source, Mapping):
             return cls({str(n): to_column(list(c)) for n, c in source.items()}, folder=start)
         if isinstance(source, Sequence):
@@ -316,12 +327,18 @@ def _read_path(path: str, folder: Path | None) -> Table:
         if not matches:
             raise TableError(f"No file matches {path!r}.")
         return concatenate([_read_path(match, folder) for match in matches])
+    if "://" in path:
+        raise TableError(
+            f"{path!r} is an address: those are streamed (data.stream=true, --stream)."
+        )
     siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
     hint = nearest(place.name, siblings) if siblings else ""
     raise TableError(f"There is no file or folder {path!r}. {hint}".rstrip())
 
 
 def _read_folder(place: Path, folder: Path | None) -> Table:
+    if is_saved_datasets(place):
+        return Table.read(load_saved_datasets(place), folder=folder or place)
     files = [p for p in sorted(place.iterdir()) if p.suffix.lower() in TABLE_ENDINGS]
     files = [p for p in files if p.is_file() and not p.name.startswith(".")]
     if not files:
@@ -331,6 +348,7 @@ def _read_folder(place: Path, folder: Path | None) -> Table:
     if len(kinds) > 1:
         raise TableError(f"{str(place)!r} holds tables of several kinds ({named}): name one.")
     tables = [_read_path(str(p), folder) for p in files]
-    if len({tuple(sorted(t.names)) for t in tables}) > 1:
+    # A sample of an archive lacks the files it has none of.
+    if kinds != {"tar"} and len({tuple(sorted(t.names)) for t in tables}) > 1:
         raise TableError(f"{str(place)!r} holds tables with different columns ({named}): name one.")
     return concatenate(tables)

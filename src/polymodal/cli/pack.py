@@ -1,0 +1,65 @@
+"""``polymodal pack``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def pack(
+    table: Annotated[str, typer.Argument(help="A table, as train takes it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
+    ] = None,
+    to: Annotated[
+        Literal["pack", "webdataset", "datasets"],
+        typer.Option(help="pack: decoded; webdataset: tar files; datasets: for that library."),
+    ] = "pack",
+) -> None:
+    """Put a table, its media and what they decode to into one folder.
+
+    train and compare take the folder as their table, here or on another machine. What was
+    interrupted goes on with the same command.
+
+    Examples:
+        polymodal pack data.csv -o packed --target label
+
+        polymodal train packed --target label
+
+        polymodal pack data.csv -o shards --to webdataset
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from polymodal.cli.show import show_findings
+    from polymodal.data.export import save_datasets, write_webdataset
+    from polymodal.data.table import Table
+    from polymodal.portable_pack import pack_table
+    from polymodal.recipe import Recipe
+
+    console = Console()
+    if to != "pack":
+        write = write_webdataset if to == "webdataset" else save_datasets
+        write(Table.read(table), out)
+        console.print(f"Written: {out}", style="bold", soft_wrap=True, markup=False)
+        return
+    columns = ("decoding", BarColumn(), MofNCompleteColumn(), "cells,", TimeRemainingColumn())
+    with Progress(*columns, "left", console=console) as progress:
+        task = progress.add_task("decoding", total=None)
+        done = pack_table(
+            table,
+            out,
+            target or None,
+            recipe=Recipe.load(recipe).override(set_ or []),
+            advance=lambda n, total: progress.update(task, completed=n, total=total),
+        )
+    show_findings(console, done.findings)
+    said = f"Packed: {done.folder} ({done.rows:,} rows, {done.size / 1e6:,.1f} MB)"
+    console.print(said, style="bold", soft_wrap=True, markup=False)
