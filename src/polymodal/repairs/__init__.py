@@ -1,0 +1,1 @@
+"""Repairs: what findings allow to be mended, each change recorded and undone again."""
