@@ -80,6 +80,19 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Mixture:
+    """What rows that were mixed with others are to answer besides their own targets.
+
+    Args:
+        targets: target column -> its field, of each row's partner.
+        own: how much a row's own target counts, 0 to 1; that of its partner counts the rest.
+    """
+
+    targets: dict[str, Field]
+    own: float
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Rows of a table, ready for the network.
 
@@ -87,11 +100,13 @@ class Batch:
         inputs: input column -> its field.
         targets: target column -> its field; empty when predicting.
         rows: ``(B,)`` long, the rows' numbers in their table.
+        mixture: in training, what rows that were mixed with others are to answer too.
     """
 
     inputs: dict[str, Field]
     targets: dict[str, Field] = field(default_factory=dict)
     rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
+    mixture: Mixture | None = None
 
     def __len__(self) -> int:
         """The number of rows B."""
@@ -99,16 +114,27 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on a device."""
+        mixture = self.mixture
+        if mixture is not None:
+            others = {name: f.to(device) for name, f in mixture.targets.items()}
+            mixture = replace(mixture, targets=others)
         return Batch(
             {name: f.to(device) for name, f in self.inputs.items()},
             {name: f.to(device) for name, f in self.targets.items()},
             self.rows.to(device, non_blocking=True),
+            mixture,
         )
 
     def counting(self, rows: Tensor) -> Batch:
         """The same batch with the targets absent in all other rows ``(B,)``."""
-        targets = {n: replace(f, present=f.present & rows) for n, f in self.targets.items()}
-        return replace(self, targets=targets)
+
+        def only(targets: dict[str, Field]) -> dict[str, Field]:
+            return {n: replace(f, present=f.present & rows) for n, f in targets.items()}
+
+        mixture = self.mixture
+        if mixture is not None:
+            mixture = replace(mixture, targets=only(mixture.targets))
+        return replace(self, targets=only(self.targets), mixture=mixture)
 
     def without(self, columns: Iterable[str]) -> Batch:
         """The same batch with these input columns absent in every row."""

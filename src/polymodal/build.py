@@ -80,7 +80,24 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
                 options = cls.preprocessing(column.encoder.options["model"]) | asked
         modalities[name] = NamedPart(name=part.name, **options).build(MODALITIES)
     _check_dropout(recipe, schema, modalities)
+    _check_mix(recipe, schema, modalities)
     return modalities
+
+
+def _check_mix(recipe: Recipe, schema: Schema, modalities: Mapping[str, Modality]) -> None:
+    """Refuse to mix rows where no input has pixels at every step."""
+    pictures = [name for name in schema.inputs if isinstance(modalities[name], Image)]
+    frozen = {n for n in pictures if (e := recipe.column(n).encoder) and _is_frozen(e)}
+    if recipe.train.mix != "off" and not set(pictures) - frozen:
+        raise RecipeError(
+            f"train.mix = {recipe.train.mix!r} mixes pictures, but no input is one"
+            + (f" that is not read by a frozen encoder ({sorted(frozen)})." if frozen else ".")
+            + " Set train.mix=off."
+        )
+
+
+def _is_frozen(encoder: NamedPart) -> bool:
+    return encoder.complete(ENCODERS["image"]).options.get("train") == "frozen"
 
 
 def _check_dropout(recipe: Recipe, schema: Schema, modalities: Mapping[str, Modality]) -> None:

@@ -12,6 +12,7 @@ Optimizer = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["cosine", "linear", "constant", "one_cycle"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Balance = Literal["off", "ogm_ge", "gradient_blending"]
+Mix = Literal["off", "mixup", "cutmix", "both"]
 
 _Count = Annotated[int, Field(ge=1)]
 _Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -66,13 +67,17 @@ class TrainOptions(BaseModel):
     threads: _Count | Auto = "auto"
     """CPU threads of the computation; auto measures one against all cores"""
     patience: Annotated[int, Field(ge=0)] = 15
-    """epochs without a better validation metric after which training ends; 0 = never"""
+    """epochs without a better validation metric or loss after which training ends; 0 = never"""
     max_minutes: _Positive | None = None
     """time budget in minutes, to which the schedule is fitted; null = none"""
     checkpoint_minutes: _Positive = 5.0
     """longest time between two checkpoints in minutes (one is written after each epoch too)"""
     modality_dropout: _Fraction | dict[str, _Fraction] = 0.1
     """chance that an input of a training row is hidden; or input -> chance, others never are"""
+    mix: Mix = "off"
+    """training rows mixed in pairs: pictures blended (mixup), a box put into them (cutmix), both"""
+    mix_alpha: _Positive | Auto = "auto"
+    """how evenly rows are mixed, 1 = any share alike, less = mostly one; auto: 0.2, cutmix 1"""
     balance: Balance | Auto = "off"
     """remedy for inputs that starve others: ogm_ge, gradient_blending, off; auto tries all"""
     curves: bool = True

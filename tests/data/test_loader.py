@@ -207,3 +207,27 @@ def test_features_of_several_lengths():
     assert tokens.x[0, :2].tolist() == values[1:3].tolist()
     nobody = gather_features(store, np.array([1, 1]), share=True)
     assert nobody.values.shape == (1, 2, 2) and not nobody.present.any()
+
+
+def test_reading_ahead_changes_nothing(tmp_path, monkeypatch):
+    """Batches read by another thread are those made here, from the start and from a stop."""
+    from PIL import Image as Pillow
+
+    from polymodal.data import loader as loader_module
+
+    pixels = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 3), dtype=np.uint8)
+    table = Table({"photo": [Pillow.fromarray(one) for one in pixels]})
+    image = Image(size=8, channels=3, augment="shift_flip")
+    image.fit(table.cells("photo"))
+    packed = pack(table, {"photo": image}, directory=tmp_path)
+    columns = Columns({"photo": image}, {})
+
+    def epoch(skip=0):
+        source = Loader(packed, columns, rows=np.arange(30), batch_size=8, seed=1, training=True)
+        return [(batch.rows, batch.inputs["photo"].values) for batch in source.epoch(2, skip)]
+
+    plain = epoch()
+    monkeypatch.setattr(loader_module, "WORTH_READING_AHEAD", 0)
+    for skip in (0, 2):
+        for (rows, values), (same_rows, same_values) in zip(plain[skip:], epoch(skip), strict=True):
+            assert rows.equal(same_rows) and values.equal(same_values)

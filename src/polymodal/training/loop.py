@@ -26,6 +26,7 @@ from polymodal.training.device import from_main
 from polymodal.training.interruption import Interrupted, StopSignal
 from polymodal.training.journal import Journal
 from polymodal.training.learner import Learner, broken_weight
+from polymodal.training.mixing import Mixing
 from polymodal.training.progress import Progress, SilentProgress
 from polymodal.training.result import TrainingError, TrainResult
 from polymodal.training.source import Source
@@ -67,6 +68,7 @@ class Loop:
         self.full = self.epochs * math.ceil(self.batches_per_epoch / options.accumulate)
         self.budget = Budget(options.max_minutes, full=self.full)
         self.checkpoints = Checkpoints(directory)
+        self.mixing = Mixing(options, seed=seed)
         self.state = State(planned=self.full)
         self.learner = Learner(
             model,
@@ -143,12 +145,15 @@ class Loop:
         skip = self.state.batch * self.processes
         batches = self.source.epoch(self.state.epoch, skip)
         mine = islice(batches, self.process, None, self.processes)
+        place = skip + self.process
         while True:
             before = perf_counter()
             batch = next(mine, None)
             assert batch is not None, "the source has fewer batches than its steps_per_epoch"
             if self.device.type != "cpu":  # where it is already
                 batch = batch.to(self.device)
+            batch = self.mixing(batch, epoch=self.state.epoch, place=place)
+            place += self.processes
             self.waited += perf_counter() - before
             self.rows += len(batch)
             yield batch
@@ -217,9 +222,12 @@ class Loop:
         best = found.beats(state.best_metric, state.best_loss)
         state.history.append(row)
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
-        state.epochs_since_best += 1
+        lowest = state.lowest_loss is None or found.loss < state.lowest_loss
+        state.epochs_without_progress = 0 if best or lowest else state.epochs_without_progress + 1
+        if lowest:
+            state.lowest_loss = found.loss
         if best:
-            state.best_epoch, state.epochs_since_best = state.epoch, 0
+            state.best_epoch = state.epoch
             state.best_metric, state.best_loss = found.metric, found.loss
         planned = self.budget.fit(
             state.planned, step=state.step, seconds=state.seconds, at_epoch_end=True
@@ -230,7 +238,7 @@ class Loop:
         elif (
             self.options.patience
             and state.best_epoch is not None  # without a metric there is nothing to wait for
-            and state.epochs_since_best >= self.options.patience
+            and state.epochs_without_progress >= self.options.patience
         ):
             state.finished = "patience"
         self._save(best=best)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import operator
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -67,13 +68,25 @@ class Objective(nn.Module):
         """The named terms of the loss, scalars whose sum is minimised."""
         device = next(iter(predictions.values())).device.type
         if not torch.is_autocast_enabled(device):
-            return self.model.losses(predictions, batch)
+            return self._mixed_terms(predictions, batch)
         # Three digits are enough for a prediction, but not for the sums and logarithms of a loss.
         with torch.autocast(device, enabled=False):
             whole = {
                 name: p.float() if p.is_floating_point() else p for name, p in predictions.items()
             }
-            return self.model.losses(whole, batch)
+            return self._mixed_terms(whole, batch)
+
+    def _mixed_terms(self, predictions: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The terms of the rows' own targets and of those of their partners, by their shares."""
+        terms = self.model.losses(predictions, batch)
+        mixture = batch.mixture
+        if mixture is None:
+            return terms
+        others = self.model.losses(predictions, replace(batch, targets=mixture.targets))
+        return {
+            name: mixture.own * term + (1 - mixture.own) * others[name]
+            for name, term in terms.items()
+        }
 
 
 def _total(terms: Mapping[str, Tensor]) -> Tensor:

@@ -82,8 +82,16 @@ OPTIONS = {
         {},
         {"size": 8, "resize": "crop", "channels": 1},
         {"resize": "pad", "augment": "shift_flip"},
+        {"augment": ("crop", "flip", "colour")},
+        {"augment": "rand_augment", "channels": 1},
     ],
-    "audio": [{}, {"form": "waveform"}, {"mels": 32, "max_seconds": 0.1, "augment": "mask"}],
+    "audio": [
+        {},
+        {"form": "waveform"},
+        {"mels": 32, "max_seconds": 0.1, "augment": "mask"},
+        {"augment": ("mask", "shift", "noise", "speed")},
+        {"form": "waveform", "augment": ("shift", "noise", "speed")},
+    ],
     "video": [
         {},
         {"sampling": "dense", "rate": 5, "size": 8, "channels": 1, "augment": "shift_flip"},
@@ -91,10 +99,14 @@ OPTIONS = {
     ],
     "gallery": [{}, {"size": 8, "pictures": 1, "ordered": True, "augment": "shift_flip"}],
     "passages": [{}, {"texts": 1, "max_tokens": 3, "vocabulary": 300}],
-    "text": [{}, {"vocabulary": 300, "lowercase": False}],
+    "text": [
+        {},
+        {"vocabulary": 300, "lowercase": False},
+        {"augment": ("token_dropout", "span_mask"), "share": 0.5},
+    ],
     "tags": [{}, {"max_labels": 2}],
     "category": [{}, {"min_count": 2}],
-    "number": [{}, {"scale": "log"}],
+    "number": [{}, {"scale": "log"}, {"noise": 0.1}],
     "series": [
         {"augment": ("jitter", "scale", "time_warp", "cut_out")},
         {"channels": [1], "length": 20, "augment": ("time_warp",)},
@@ -224,7 +236,7 @@ def test_augmentation_keeps_shapes_and_follows_its_generator(name, options):
     assert first.shape == values.shape and first.dtype == values.dtype
     assert same(first, again)
     asked = {name for name, value in options.items() if value not in ("none", ())}
-    varied = {"augment", "rotate", "rescale"} & asked
+    varied = {"augment", "rotate", "rescale", "noise"} & asked
     assert same(first, other) == (not varied)
 
 

@@ -99,7 +99,9 @@ def test_every_defect_is_told_with_its_rows():
     cells[7][0, 3] = np.nan
     table = Table({"lidar": [*cells, None, b"%PDF", "gone.ply"]})
     packed = pack(table, {"lidar": fitted(cells)}, workers=2)
-    found = {(f.severity, f.what.split(" (first")[0], f.rows) for f in packed.findings}
+    found = {
+        (f.severity, f.what.split(" (first")[0], tuple(f.rows.tolist())) for f in packed.findings
+    }
     assert found == {
         ("error", "empty point cloud", (2,)),
         ("error", "point cloud of another number of columns", (3,)),

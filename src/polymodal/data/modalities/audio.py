@@ -29,6 +29,13 @@ from polymodal.data.media import (
     what_is,
 )
 from polymodal.data.modalities.modality import Modality
+from polymodal.data.sound_variation import (
+    SoundVariation,
+    masked,
+    noisy_frames,
+    noisy_samples,
+    retimed,
+)
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError, NothingThere
 
@@ -53,8 +60,12 @@ class Audio(Modality):
         silence: a recording whose root mean square is below this (1 is full scale) counts as
             missing, and is noted; a sound track of a video below 0.001 always does.
         form: "log_mel" gives frames ``(T, mels)``, one every 10 ms; "waveform" gives samples.
-        augment: random variation in training: "none", or "mask" (SpecAugment: a band of
-            frequencies and a stretch of time are blanked).
+        augment: random variation in training: "none", or one or a list of "mask" (SpecAugment: a
+            band of frequencies and a stretch of time are blanked; not for a waveform), "shift"
+            (earlier or later by up to an eighth), "noise" (white, see ``snr``) and "speed" (up to
+            10 % faster or slower).
+        snr: how loud a recording is beside the "noise" at least, in decibels; each one draws a
+            ratio from there to 20 higher.
     """
 
     name: ClassVar[str] = "audio"
@@ -69,13 +80,16 @@ class Audio(Modality):
         max_seconds: float | Literal["auto"] = "auto",
         silence: float = 0.0,
         form: Literal["log_mel", "waveform"] = "log_mel",
-        augment: Literal["none", "mask"] = "none",
+        augment: Literal["none"] | SoundVariation | tuple[SoundVariation, ...] = "none",
+        snr: float = 10.0,
     ) -> None:
         self.rate = 0 if rate == "auto" else rate
         self.mels = mels
         self.max_seconds = 0.0 if max_seconds == "auto" else float(max_seconds)
         self.silence, self.form = silence, form
-        self.variation = augment
+        named = augment if isinstance(augment, tuple) else (augment,)
+        self.variations = tuple(v for v in named if v != "none")
+        self.snr = snr
         self.mean, self.std = 0.0, 1.0
         self._bank: Tensor | None = None
 
@@ -181,27 +195,32 @@ class Audio(Modality):
 
     @property
     def augments(self) -> bool:
-        """Whether a variation was asked for; waveforms have none."""
-        return self.variation != "none" and self.form == "log_mel"
+        """Whether a variation was asked for that this form has: waveforms have no "mask"."""
+        return bool(self._possible())
 
     def augment(
         self, values: Tensor, generator: torch.Generator, mask: Tensor | None = None
     ) -> Tensor:
-        """Blank one band of frequencies and one stretch of time of each ``(U, T, mels)``."""
-        if not self.augments:
-            return values
-        values = values.clone()
-        frames, bands = values.shape[1:]
+        """The chosen variations of each ``(U, T, mels)`` or ``(U, T)``, by its own chance."""
+        chosen, frames = self._possible(), self.form == "log_mel"
+        lengths = torch.full((len(values),), values.shape[1]) if mask is None else mask.sum(1)
+        if "shift" in chosen or "speed" in chosen:
+            values = retimed(
+                values,
+                lengths,
+                generator,
+                shift="shift" in chosen,
+                speed="speed" in chosen,
+                silence=math.log(QUIETEST) if frames else 0.0,
+            )
+        if "noise" in chosen and frames:
+            values = noisy_frames(values, lengths, self._filters(), generator, snr=self.snr)
+        elif "noise" in chosen:
+            values = noisy_samples(values, lengths, generator, snr=self.snr)
+        return masked(values, self.mean, generator) if "mask" in chosen else values
 
-        def draw(below: int) -> int:
-            return int(torch.randint(0, below, (), generator=generator))
-
-        for sound in values:
-            high, wide = draw(max(bands // 6, 1) + 1), draw(max(frames // 6, 1) + 1)
-            low, start = draw(bands - high + 1), draw(frames - wide + 1)
-            sound[:, low : low + high] = self.mean
-            sound[start : start + wide] = self.mean
-        return values
+    def _possible(self) -> tuple[SoundVariation, ...]:
+        return tuple(v for v in self.variations if self.form == "log_mel" or v != "mask")
 
     def _sound(self, cell: Any) -> tuple[np.ndarray, int]:
         samples, rate = read_sound(cell, seconds=self._enough())
@@ -214,10 +233,8 @@ class Audio(Modality):
         return 2 * (self.max_seconds or LONGEST_AUTO_SECONDS) + 1
 
     def _frames(self, samples: np.ndarray) -> np.ndarray:
-        window = round(WINDOW_SECONDS * self.rate)
-        size = 1 << (window - 1).bit_length()
-        if self._bank is None:
-            self._bank = torch.from_numpy(mel_bank(self.rate, size, self.mels))
+        window, bank = round(WINDOW_SECONDS * self.rate), self._filters()
+        size = 2 * (bank.shape[1] - 1)
         wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
         if len(wave) < size:
             wave = torch.nn.functional.pad(wave, (0, size - len(wave)))
@@ -229,7 +246,14 @@ class Audio(Modality):
             window=torch.hann_window(window),
             return_complex=True,
         )
-        return torch.log(self._bank @ spectrum.abs().square() + QUIETEST).T.numpy()
+        return torch.log(bank @ spectrum.abs().square() + QUIETEST).T.numpy()
+
+    def _filters(self) -> Tensor:
+        """The filters of the bands ``(mels, size // 2 + 1)``, for windows of a power of two."""
+        if self._bank is None:
+            size = 1 << (round(WINDOW_SECONDS * self.rate) - 1).bit_length()
+            self._bank = torch.from_numpy(mel_bank(self.rate, size, self.mels))
+        return self._bank
 
 
 def read_sound(cell: Any, *, seconds: float = math.inf) -> tuple[np.ndarray, int]:

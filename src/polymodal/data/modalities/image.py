@@ -28,6 +28,7 @@ from polymodal.data.media import (
     without_remarks,
 )
 from polymodal.data.modalities.modality import Modality
+from polymodal.data.picture_variation import PictureVariation, vary_pictures
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 
@@ -53,11 +54,17 @@ class Image(Modality):
         channels: 1 grey, 3 colour; "auto" takes 1 where all training pictures are grey.
         resize: "stretch" keeps the whole picture, "crop" keeps its proportions and cuts the
             longer side, "pad" keeps both and adds a border.
-        augment: random variation in training: "none", "shift" (by up to 1/12 of the size),
-            "flip" (left and right), or "shift_flip".
+        augment: random variation in training: "none", or one or a list of "shift" (by up to 1/12
+            of the size), "flip" (left and right), "crop" (a part, enlarged), "colour"
+            (brightness, contrast, saturation) and "rand_augment" (two of eleven operations);
+            "shift_flip" is both.
+        strength: how far "colour" and "rand_augment" go, 0 to 1.
         max_pixels: a picture with more pixels is refused before it is decoded.
         mean: of each channel on a scale from 0 to 1; None learns it from the training part.
         std: standard deviation of each channel, likewise.
+
+    Raises:
+        ValueError: ``strength`` is not between 0 and 1.
     """
 
     name: ClassVar[str] = "image"
@@ -71,7 +78,10 @@ class Image(Modality):
         size: int | Literal["auto"] = "auto",
         channels: Literal[1, 3, "auto"] = "auto",
         resize: Literal["stretch", "crop", "pad"] = "stretch",
-        augment: Literal["none", "shift", "flip", "shift_flip"] = "none",
+        augment: Literal["none", "shift_flip"]
+        | PictureVariation
+        | tuple[PictureVariation, ...] = "none",
+        strength: float = 0.5,
         max_pixels: int = 100_000_000,
         mean: list[float] | None = None,
         std: list[float] | None = None,
@@ -79,7 +89,10 @@ class Image(Modality):
         self.size = 0 if size == "auto" else size
         self.channels: int = 0 if channels == "auto" else channels
         self.resize = resize
-        self.variation = augment
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength must lie between 0 and 1, not {strength}.")
+        self.variations = _variations(augment)
+        self.strength = strength
         self.max_pixels = max_pixels
         self.mean, self.std = mean, std
 
@@ -204,21 +217,18 @@ class Image(Modality):
     @property
     def augments(self) -> bool:
         """Whether a variation was asked for."""
-        return self.variation != "none"
+        return bool(self.variations)
 
     def augment(
         self, values: Tensor, generator: torch.Generator, mask: Tensor | None = None
     ) -> Tensor:
-        """Shift and flip each picture ``(U, C, H, W)`` by its own random amount."""
-        if "shift" in self.variation:
-            values = shifted(values, max(1, self.size // 12), generator)
-        if "flip" in self.variation:
-            flipped = torch.rand(len(values), generator=generator) < 0.5
-            values = torch.where(flipped[:, None, None, None], values.flip(-1), values)
-        return values
+        """Vary each picture ``(U, C, H, W)`` by its own chance."""
+        return vary_pictures(values, self.variations, generator, strength=self.strength)
 
     def _array(self, picture: Pillow.Image) -> np.ndarray:
-        picture = picture.convert("L" if self.channels == 1 else "RGB")
+        mode = "L" if self.channels == 1 else "RGB"
+        if picture.mode != mode:  # to convert to the same mode is to copy
+            picture = picture.convert(mode)
         shape = (self.size, self.size)
         if picture.size != shape:
             how = Pillow.Resampling.BILINEAR
@@ -229,6 +239,16 @@ class Image(Modality):
             else:
                 picture = ImageOps.pad(picture, shape, how)
         return np.asarray(picture).reshape(self.size, self.size, self.channels)
+
+
+def _variations(
+    augment: Literal["none", "shift_flip"] | PictureVariation | tuple[PictureVariation, ...],
+) -> tuple[PictureVariation, ...]:
+    if augment == "none":
+        return ()
+    if augment == "shift_flip":
+        return ("shift", "flip")
+    return augment if isinstance(augment, tuple) else (augment,)
 
 
 @cache
@@ -286,13 +306,3 @@ def _is_grey(picture: Pillow.Image) -> bool:
         return True
     small = np.asarray(picture.convert("RGB").resize((32, 32))).astype(np.int16)
     return int(np.abs(small - small[..., :1]).max()) <= 2
-
-
-def shifted(values: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Each of ``(U, C, H, W)`` moved by up to so many pixels, its channels alike; black follows."""
-    padded = torch.nn.functional.pad(values, (most,) * 4, mode="constant", value=0)
-    size, moved = values.shape[-1], torch.empty_like(values)
-    shifts = torch.randint(0, 2 * most + 1, (len(values), 2), generator=generator)
-    for i, (down, right) in enumerate(shifts.tolist()):
-        moved[i] = padded[i, :, down : down + size, right : right + size]
-    return moved

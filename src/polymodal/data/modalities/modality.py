@@ -30,6 +30,10 @@ class Modality(ABC):
     """Arrays of two cells may differ in their first length (tokens, frames)."""
     tabular: ClassVar[bool] = False
     """One value of a table: such columns are joined in one branch of the network."""
+    unread: ClassVar[frozenset[str]] = frozenset(
+        {"mean", "std", "variation", "variations", "strength"}
+    )
+    """Attributes that ``decode`` does not read: encoders standardise, and ``augment`` varies."""
     axes: ClassVar[tuple[int, ...] | None] = None
     """The order of the axes of stacked cells ``(U, …)`` that encoders want; None as they are."""
     derived: ClassVar[Mapping[str, str]] = MappingProxyType({})

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from polymodal.data.media import Shown
 from polymodal.data.modalities.modality import Modality
@@ -29,13 +31,22 @@ class Number(Modality):
     Args:
         scale: "linear" standardises the number itself, "log" its logarithm (all numbers must be
             positive); "auto" takes the logarithm of positive numbers with a long upper tail.
+        noise: random variation in training: the deviation of noise that is added, as a share of
+            the column's own (of the logarithms where these are used).
+
+    Raises:
+        ValueError: ``noise`` is below 0.
     """
 
     name: ClassVar[str] = "number"
     tabular: ClassVar[bool] = True
 
-    def __init__(self, *, scale: Literal["auto", "linear", "log"] = "auto") -> None:
-        self.scale_option = scale
+    def __init__(
+        self, *, scale: Literal["auto", "linear", "log"] = "auto", noise: float = 0.0
+    ) -> None:
+        if noise < 0:
+            raise ValueError(f"noise must not be below 0, not {noise}.")
+        self.scale_option, self.noise = scale, noise
         self.log = scale == "log"
         self.center, self.scale = 0.0, 1.0
 
@@ -106,6 +117,18 @@ class Number(Modality):
     def load_state(self, state: dict[str, Any]) -> None:
         """Take back what ``state`` gave."""
         self.center, self.scale, self.log = state["center"], state["scale"], state["log"]
+
+    @property
+    def augments(self) -> bool:
+        """Whether noise was asked for."""
+        return self.noise > 0
+
+    def augment(
+        self, values: Tensor, generator: torch.Generator, mask: Tensor | None = None
+    ) -> Tensor:
+        """Each number ``(B,)`` with noise of its own."""
+        change = self.noise * self.scale * torch.randn(values.shape, generator=generator)
+        return values * change.exp() if self.log else values + change
 
 
 def to_numbers(cells: Sequence[Any]) -> np.ndarray:

@@ -12,14 +12,19 @@ from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
 
 from polymodal.data.media import Shown, spread
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.summary import ColumnSummary
+from polymodal.data.token_variation import TokenVariation, hide_tokens
 from polymodal.errors import CellError
 
 PADDING = "[PAD]"
+# What tokenizers of pretrained networks call a token that says nothing; ours have padding only.
+HIDDEN = ("[MASK]", "<mask>", "[UNK]", "<unk>", PADDING)
 LONGEST_AUTO_TOKENS = 256
 # Han, kana and hangul: scripts in which a character says as much as a word elsewhere.
 IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -39,6 +44,12 @@ class Text(Modality):
         lowercase: whether upper and lower case are the same.
         tokenizer: a tokenizer of the `tokenizers` library as its JSON text, instead of learning
             one; a pretrained encoder brings its own.
+        augment: random variations in training, any of "token_dropout" (tokens hidden one by one)
+            and "span_mask" (a stretch of tokens hidden); a text keeps at least one token.
+        share: how much of a text is hidden: the chance of each token, and the longest stretch.
+
+    Raises:
+        ValueError: ``share`` is not between 0 and 1.
     """
 
     name: ClassVar[str] = "text"
@@ -51,7 +62,12 @@ class Text(Modality):
         max_tokens: int | Literal["auto"] = "auto",
         lowercase: bool = True,
         tokenizer: str | None = None,
+        augment: tuple[TokenVariation, ...] = (),
+        share: float = 0.1,
     ) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"share must lie between 0 and 1, not {share}.")
+        self.variations, self.share = augment, share
         self.most = vocabulary
         self.max_tokens = 0 if max_tokens == "auto" else max_tokens
         self.lowercase = lowercase
@@ -137,6 +153,32 @@ class Text(Modality):
         """Take back what ``state`` gave."""
         self.max_tokens = state["max_tokens"]
         self.tokenizer = Tokenizer.from_str(json.dumps(state["tokenizer"]))
+
+    @property
+    def augments(self) -> bool:
+        """Whether a variation was asked for."""
+        return bool(self.variations)
+
+    def augment(
+        self, values: Tensor, generator: torch.Generator, mask: Tensor | None = None
+    ) -> Tensor:
+        """Some token ids of each ``(U, T)`` replaced by one that says nothing."""
+        if not self.augments:
+            return values
+        assert self.tokenizer is not None, "fit first"
+        special = [i for i, t in self.tokenizer.get_added_tokens_decoder().items() if t.special]
+        free = torch.isin(values, torch.tensor(special, dtype=values.dtype), invert=True)
+        free = free if mask is None else free & mask
+        return hide_tokens(
+            values, free, self.variations, generator, share=self.share, instead=self.hidden
+        )
+
+    @property
+    def hidden(self) -> int:
+        """Id of the token that stands for a hidden one."""
+        assert self.tokenizer is not None, "fit first"
+        ids = [self.tokenizer.token_to_id(name) for name in HIDDEN]
+        return next((i for i in ids if i is not None), 0)
 
 
 def reads_like_text(text: str) -> bool:

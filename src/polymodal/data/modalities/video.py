@@ -25,8 +25,8 @@ from polymodal.data.media import (
     without_remarks,
 )
 from polymodal.data.modalities.footage import Footage, Form, open_footage
-from polymodal.data.modalities.image import shifted
 from polymodal.data.modalities.modality import Modality
+from polymodal.data.picture_variation import shifted
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
 

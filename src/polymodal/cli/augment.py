@@ -1,0 +1,48 @@
+"""``polymodal augment``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def augment(
+    table: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, Parquet, glob or folder.")],
+    show: Annotated[Path, typer.Option(help="The page (.html) or picture (.png) to write.")],
+    target: Annotated[
+        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, max=50, help="Cells of each column.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the variations.")] = 0,
+) -> None:
+    """Show cells of a table beside the random variations that training sees.
+
+    For a column that the recipe does not vary, one of each variation that there is.
+
+    Examples:
+        polymodal augment data.csv --show augment.html
+
+        polymodal augment data.csv --recipe recipe.yaml --show augment.png
+    """
+    from rich.console import Console
+
+    from polymodal.augmentation import augmented_columns
+    from polymodal.evaluation.augmentation_page import write_augmentation
+    from polymodal.recipe import Recipe
+
+    chosen = Recipe.load(recipe).override(set_ or [])
+    columns = augmented_columns(
+        table, recipe=chosen, target=target or None, examples=examples, seed=seed
+    )
+    write_augmentation(show, columns, title=f"{Path(table).name}: what training sees")
+    console = Console()
+    for column in columns:
+        words = "as the recipe varies it" if column.chosen else "not varied by the recipe"
+        console.print(f"  {column.name} ({column.modality}): {words}", markup=False)
+    console.print(f"Written: {show}", style="bold", markup=False, soft_wrap=True)
