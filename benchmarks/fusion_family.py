@@ -36,7 +36,7 @@ class Case:
         recipe: of the example.
         script: makes the table from the data folder's ``source``.
         source: see ``script``.
-        arguments: further arguments of the script.
+        prepare: a script that has to run before, likewise.
         epochs: of a full training.
         seeds: of the finalists.
         most: training rows; of more, so many are drawn.
@@ -46,7 +46,7 @@ class Case:
     recipe: str
     script: str = ""
     source: str = ""
-    arguments: tuple[str, ...] = ()
+    prepare: str = ""
     epochs: int = 12
     seeds: int = 2
     most: int = 0
@@ -66,6 +66,14 @@ CASES = {
     "av_mnist_like": Case(
         "data.csv", "av_mnist_like", "av_mnist_like/make_handicapped.py", "digits_multi"
     ),
+    "digits_four": Case(
+        "four.csv",
+        "digits_four",
+        "digits_four/make_table.py",
+        "digits_multi",
+        prepare="digits_multi_noisy/make_noisy.py",
+    ),
+    "fight_video": Case("fight_video/data.csv", "fight_video"),
     "har": Case("uci_har_sensors/data.csv", "uci_har_sensors"),
     "easy_vqa": Case("examples/easy_vqa/easy_vqa.parquet", "easy_vqa", epochs=8, most=6_000),
     "slake": Case("slake/data.csv", "slake", epochs=4),
@@ -79,8 +87,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.data is None:
         parser.error("name the folder of the data sets: --data DIR, or POLYMODAL_DATA")
+    found = {}
     for name in options.sets.split(","):
-        print(markdown(name, compared(name, CASES[name], options)), flush=True)
+        found[name] = compared(name, CASES[name], options)
+        print(markdown(name, found[name]), flush=True)
+    print(overview(found))
 
 
 def compared(name: str, case: Case, options: argparse.Namespace) -> Standings:
@@ -107,10 +118,9 @@ def table(name: str, case: Case, data: Path) -> Path:
         place = ROOT / case.table if case.table.startswith("examples/") else data / case.table
         return fewer(place, folder, case.most) if case.most else place
     if not (folder / case.table).exists():
-        script = EXAMPLES / case.script
-        subprocess.run(
-            [sys.executable, script, data / case.source, folder, *case.arguments], check=True
-        )
+        for script in filter(None, (case.prepare, case.script)):
+            command = [sys.executable, EXAMPLES / script, data / case.source, folder]
+            subprocess.run(command, check=True)
     return folder / case.table
 
 
@@ -145,6 +155,25 @@ def markdown(name: str, found: Standings) -> str:
             str(one.epochs) if one.finished else f"{one.epochs} of {one.of_epochs}",
         ]
         lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def overview(found: dict[str, Standings]) -> str:
+    """A line for each set: the best input alone beside the best fusion, both by validation."""
+    head = ["data", "score", "best input alone", "best fusion", "better by", "advice"]
+    lines = ["", _line(head), _line(["---"] * len(head))]
+    for name, one in found.items():
+        ranked = [one[one.winner], *one.rivals]
+        alone = next(s for s in ranked if s.kind == "alone")
+        fused = next(s for s in ranked if s.kind == "fusion")
+        cells = [name, one.metric()]
+        cells += [f"`{s.name}` {s.score.words} ({s.score.span})" for s in (alone, fused)]
+        gap = one.gaps.get(alone.name) if one.winner == fused.name else None
+        if one.winner == alone.name:
+            gap = one.gaps[fused.name]
+            gap = type(gap)(-gap.value, -gap.high, -gap.low)
+        cells.append("" if gap is None else f"{gap.words} ({gap.span})")
+        lines.append(_line([*cells, f"`{one.advice().use}`"]))
     return "\n".join(lines)
 
 

@@ -53,12 +53,12 @@ def main() -> None:
             scores = by_hand(table, chosen, options.seeds, Path(folder) / "by_hand")
             theirs = time.process_time() - before
         best = max(scores, key=scores.__getitem__)
-        fully = scores[found.winner]
+        winner = found.standings.winner  # by validation, whatever is then advised
         shares.append(ours / theirs)
-        gaps.append(scores[best] - fully)
+        gaps.append(scores[best] - scores[winner])
         picked += gaps[-1] <= 0.005
         print(
-            f"run {run}: picked {found.winner} ({fully:.4f}), best by hand {best} "
+            f"run {run}: picked {winner} ({scores[winner]:.4f}), best by hand {best} "
             f"({scores[best]:.4f}); {ours:.0f} against {theirs:.0f} CPU-s\n   {found.sentence}\n   "
             + ", ".join(f"{n} {s:.4f}" for n, s in sorted(scores.items(), key=lambda x: -x[1])),
             flush=True,

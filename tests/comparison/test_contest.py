@@ -8,6 +8,7 @@ from polymodal.comparison.candidate import Candidate
 from polymodal.comparison.contest import Contest
 from polymodal.comparison.ledger import NOTHING, VALIDATION, Ledger, save_outcomes
 from polymodal.evaluation import Outcome
+from polymodal.evaluation.entrant import Kind
 
 ROWS = 200
 
@@ -34,9 +35,9 @@ def contest(folder: Path, right: dict[str, list[np.ndarray]], rows: int = ROWS) 
     )
 
 
-def candidates(*names: str) -> list[Candidate]:
+def candidates(*names: str, kind: Kind = "fusion") -> list[Candidate]:
     recipe: Any = None
-    return [Candidate(name, "fusion", recipe, ()) for name in names]
+    return [Candidate(name, kind, recipe, ()) for name in names]
 
 
 def test_who_is_clearly_behind_gets_no_further_seed(tmp_path: Path) -> None:
@@ -44,6 +45,15 @@ def test_who_is_clearly_behind_gets_no_further_seed(tmp_path: Path) -> None:
     found = contest(tmp_path, {"best": [best], "close": [close], "far": [far]})
     left = found._contenders(candidates("far", "close", "best"), [0])
     assert [c.name for c in left] == ["close", "best"]
+
+
+def test_an_input_alone_gets_further_seeds_only_where_it_leads(tmp_path: Path) -> None:
+    best, close = (np.arange(ROWS) < n for n in (180, 177))
+    found = contest(tmp_path / "one", {"fused": [best], "photo": [close]})
+    both = [*candidates("fused"), *candidates("photo", kind="alone")]
+    assert [c.name for c in found._contenders(both, [0])] == ["fused"]
+    found = contest(tmp_path / "two", {"fused": [close], "photo": [best]})
+    assert [c.name for c in found._contenders(both, [0])] == ["fused", "photo"]
 
 
 def test_later_seeds_do_not_change_an_earlier_choice(tmp_path: Path) -> None:

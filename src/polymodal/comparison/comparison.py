@@ -237,11 +237,11 @@ def _check(directory: Path, *, resume: bool, overwrite: bool) -> None:
 def _prepared(experiment: Experiment, model: MultimodalModel) -> Prepared:
     """The data set for the contest, with how to compute measured once for all candidates."""
     dataset, pack, modalities = experiment.dataset, experiment.pack, experiment.modalities
-    features = experiment.features
+    features, stream = experiment.features, experiment.stream
 
     @cache
     def trainer(seed: int) -> Trainer:
-        return Trainer(dataset, pack, modalities, features=features, seed=seed)
+        return Trainer(dataset, pack, modalities, features=features, stream=stream, seed=seed)
 
     options = experiment.recipe.train
     device = place(None)

@@ -24,9 +24,10 @@ from polymodal.comparison.ledger import (
 from polymodal.comparison.timing import seconds_per_epoch, size
 from polymodal.comparison.trees import trees_on_embeddings
 from polymodal.errors import RecipeError
+from polymodal.evaluation import Outcome
 from polymodal.evaluation.entrant import Entrant, Kind
-from polymodal.evaluation.seeded_scores import SeededScores
-from polymodal.experiment import PATIENCE_ALONE
+from polymodal.evaluation.seeded_scores import Condition, SeededScores
+from polymodal.experiment import patience_alone
 from polymodal.model import MultimodalModel
 from polymodal.train_options import TrainOptions
 from polymodal.trainer import Trainer
@@ -121,7 +122,7 @@ class Contest:
         options = self.prepared.options
         changes: dict[str, object] = {"epochs": self.ledger.epochs, "tensorboard": False}
         if candidate.kind == "alone":
-            changes["patience"] = min(options.patience, PATIENCE_ALONE)
+            changes["patience"] = patience_alone(options)
         return options.model_copy(update=changes)
 
     def alone_on(self, columns: Sequence[str]) -> MultimodalModel:
@@ -194,14 +195,15 @@ class Contest:
         return left
 
     def _contenders(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> list[Candidate]:
-        """Those that may still win: not clearly behind the best on the validation rows.
+        """The best on the validation rows, and the fusions that are not clearly behind it.
 
-        A further seed tells nothing new of a candidate that is behind by more than chance.
+        A further seed tells nothing new of a candidate that is behind by more than chance; nor of
+        an input alone that does not lead, for it is simpler and advised where it is as good.
         """
         if not len(self.prepared.assessor.validation):
             return list(candidates)
         trained = {c.name: self.ledger.trainings[c.name] for c in candidates}
-        said = {
+        said: dict[Condition, list[dict[str, Outcome]]] = {
             (name, None): [
                 load_outcomes(self.ledger.place(name, seed) / VALIDATION)[NOTHING]
                 for seed in seeds
@@ -214,7 +216,9 @@ class Contest:
         behind = {name for name in trained if found.gap(best, name).low > 0}
         if behind:
             self.tell(f"clearly behind {best} after {len(seeds)} seed(s): {', '.join(behind)}")
-        return [c for c in candidates if c.name not in behind]
+        return [
+            c for c in candidates if c.name == best or (c.kind == "fusion" and c.name not in behind)
+        ]
 
     def _best(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The best first, by the mean validation score over their seeds."""
@@ -304,26 +308,36 @@ class Contest:
         )
 
     def _trees(self, best: Candidate) -> Entrant:
-        """Boosted trees on what the best fusion's encoders make of a row, and on its table."""
+        """Boosted trees on what the best fusion's encoders make of a row, and on its table.
+
+        Further seeds are for trees that are at least as good as the network.
+        """
         trained = self.ledger.trainings[best.name]
-        seeds = [seed for seed in self.seeds if seed in trained and trained[seed].finished]
-        for seed in seeds:
-            done = self.ledger.training(TREES, seed)
-            if done.finished:
-                continue
-            started = time.perf_counter()
-            model, _ = self.model(best, seed)
-            found = trees_on_embeddings(self.prepared.assessor, model, seed=seed)
-            save_outcomes(self.ledger.place(TREES, seed) / OUTCOMES, found.outcomes)
-            seconds = trained[seed].seconds + time.perf_counter() - started
-            self.ledger.trainings[TREES][seed] = Training(
-                trained[seed].epochs, found.validation, seconds=seconds, finished=True
-            )
-            self.ledger.sizes[TREES] = found.size
-            self._save()
-            said = f"boosted trees on the embeddings of {best.name}, seed {seed}"
-            self.tell(f"{said}: {found.validation:.4f}")
-        return self._entered(TREES, "trees", seeds, self.ledger.sizes[TREES])
+        grown = []
+        for seed in self.seeds:
+            if seed in trained and trained[seed].finished:
+                grown.append(seed)
+                if self._grow(best, seed).validation < trained[seed].validation:
+                    break
+        return self._entered(TREES, "trees", grown, self.ledger.sizes[TREES])
+
+    def _grow(self, best: Candidate, seed: int) -> Training:
+        """Boosted trees on the embeddings of one training, now or before."""
+        done = self.ledger.training(TREES, seed)
+        if done.finished:
+            return done
+        started, network = time.perf_counter(), self.ledger.training(best.name, seed)
+        model, _ = self.model(best, seed)
+        found = trees_on_embeddings(self.prepared.assessor, model, seed=seed)
+        save_outcomes(self.ledger.place(TREES, seed) / OUTCOMES, found.outcomes)
+        seconds = network.seconds + time.perf_counter() - started
+        done = Training(network.epochs, found.validation, seconds=seconds, finished=True)
+        self.ledger.trainings[TREES][seed] = done
+        self.ledger.sizes[TREES] = found.size
+        self._save()
+        said = f"boosted trees on the embeddings of {best.name}, seed {seed}"
+        self.tell(f"{said}: {found.validation:.4f}")
+        return done
 
     def _left(self) -> str:
         """The time left at most, in words, from how far the first guesses were off."""
