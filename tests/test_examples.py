@@ -182,7 +182,7 @@ def test_scenes_for_driving_are_what_they_say(tmp_path: Path) -> None:
     for folder in ("first", "again"):
         for inner in ("camera", "lidar", "radar"):
             (tmp_path / folder / inner).mkdir(parents=True)
-        rows = [make.write_scene(n, tmp_path / folder, seed=0, test=True) for n in range(6)]
+        rows = [make.write_scene(n, tmp_path / folder, seed=0, test=True) for n in range(8)]
     assert [row["usual"]["object"] for row in rows] == list(make.CLASSES)
     assert rows[0].keys() == {"usual", "clear", "fog", "rain"}
     files = sorted(p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.*"))
@@ -212,9 +212,9 @@ def test_rays_hit_what_is_there() -> None:
     )  # fmt: skip
     rays = np.array([[1.0, 0, 0], [20, 5, 0], [0, 1, 0]])
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    far, which, normal = make.cast(np.zeros(3), rays, solids)
+    reach, which, normal = make.cast(np.zeros(3), rays, solids)
     # A box turned by half a right angle shows an edge; a ball is met at its radius.
-    assert np.allclose(far, [10 - 2**0.5, 425**0.5 - 1, np.inf])
+    assert np.allclose(reach.min(0), [10 - 2**0.5, 425**0.5 - 1, np.inf])
     assert which[:2].tolist() == [0, 1] and np.allclose(normal[1], -rays[1], atol=1e-6)
     assert np.isclose(abs(normal[0] @ rays[0]), 0.5**0.5)
 

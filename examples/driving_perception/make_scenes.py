@@ -2,8 +2,10 @@
 
     python examples/driving_perception/make_scenes.py scenes/
 
-Each scene holds one object (car, van, truck, cyclist, pedestrian or pole), often something in
-front of it and something behind it. All is made of boxes and ellipsoids; rays are cast at them.
+Each scene holds one object (car, van, ambulance, truck, cyclist, pedestrian, road worker or pole),
+often something in front of it and something behind it. All is made of boxes and ellipsoids; rays
+are cast at them. An ambulance is a van, and a worker a pedestrian, in another colour: points alone
+do not tell them apart, and far things are a few pixels wide.
 
 - **camera**: 64 × 64 pixels, 24 degrees wide, sides away from the sun dark, some of it in
   weak light and noisy. In fog, what is far fades into grey (Koschmieder 1924).
@@ -13,8 +15,8 @@ front of it and something behind it. All is made of boxes and ellipsoids; rays a
 - **radar**: few returns, right in range and speed (Doppler), wrong by degrees in direction;
   x, y, z, doppler and rcs in a .pcd. Where nothing came back there is no file.
 
-Targets are the object's class and its distance: the range to its nearest point. Part of the
-scenes for training is in light fog and rain, too. The scenes for testing are written four
+Targets are the object's class and its distance: the range to its nearest point. Of the
+scenes for training some are in fog or rain, light to heavy. The scenes for testing are written four
 times: test.csv in such mixed weather, and test_clear.csv, test_fog.csv and test_rain.csv, in
 which the same scenes are seen in one kind of weather. The same seed gives the same files.
 """
@@ -27,7 +29,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-CLASSES = ("car", "van", "truck", "cyclist", "pedestrian", "pole")
+CLASSES = ("car", "van", "ambulance", "truck", "cyclist", "pedestrian", "worker", "pole")
+LARGE = ("car", "van", "ambulance", "truck")
+YELLOW, RED, ORANGE = (0.95, 0.8, 0.1), (0.8, 0.1, 0.1), (0.95, 0.45, 0.05)
 NEAREST, FARTHEST = 7.0, 45.0
 HALF_VIEW = np.radians(12.0)
 PIXELS = 64
@@ -37,8 +41,9 @@ GROUND_REMOVED_BELOW = 0.2
 GREY = 0.7  # of fog
 # How strongly radar answers, in dB, and by how much parts of a thing move in m/s.
 RADAR = {
-    "car": (10, 0.3), "van": (13, 0.3), "truck": (18, 0.4), "cyclist": (1, 1.0),
-    "pedestrian": (-4, 0.7), "pole": (2, 0.0), "clutter": (4, 0.0),
+    "car": (10, 0.3), "van": (13, 0.3), "ambulance": (13, 0.3), "truck": (18, 0.4),
+    "cyclist": (1, 1.0), "pedestrian": (-4, 0.7), "worker": (-4, 0.7), "pole": (2, 0.0),
+    "clutter": (4, 0.0),
 }  # fmt: skip
 
 
@@ -104,12 +109,17 @@ def object_parts(kind: str, rng: np.random.Generator) -> list[tuple]:
             box(-0.06 * length, 0, 0.1 + height * 0.75, cabin + 0.1, 0.95 * width, 0.3, dark),
             *wheels(length, width, 0.6),
         ]
-    if kind == "van":
+    if kind in ("van", "ambulance"):
+        body = np.array(YELLOW) if kind == "ambulance" else paint
+        stripes = []
         length, width, height = rng.uniform([4.4, 1.75, 1.75], [5.6, 2.1, 2.4])
         hood = rng.uniform(0.1, 0.25) * length
+        if kind == "ambulance":
+            stripes = [box(-hood / 2, 0, 0.6 * height, length - hood, 1.02 * width, 0.3, RED)]
         return [
-            box(-hood / 2, 0, 0.25 + height / 2, length - hood, width, height - 0.25),
-            box(length / 2 - hood, 0, 0.25 + height * 0.25, hood * 2, width, height * 0.5),
+            box(-hood / 2, 0, 0.25 + height / 2, length - hood, width, height - 0.25, body),
+            box(length / 2 - hood, 0, 0.25 + height * 0.25, hood * 2, width, height * 0.5, body),
+            *stripes,
             box(length / 2 - hood - 0.45, 0, height * 0.8, 1.0, 1.02 * width, 0.4, dark),
             *wheels(length, width, 0.65),
         ]
@@ -134,11 +144,12 @@ def object_parts(kind: str, rng: np.random.Generator) -> list[tuple]:
             ball(lean, 0, 1.62 * size, 0.22, 0.2, 0.27, skin),
             *(ball(0.1, y, 0.7, 0.3, 0.16, 0.75, trousers) for y in (-0.12, 0.12)),
         ]
-    if kind == "pedestrian":
+    if kind in ("pedestrian", "worker"):
+        coat = np.array(ORANGE) if kind == "worker" else paint
         size, stride = rng.uniform(0.7, 1.1), rng.uniform(0, 0.3)
         trousers = rng.uniform(0.05, 0.6, 3)
         return [
-            ball(0, 0, 1.15 * size, 0.3, 0.48 * size, 0.7 * size),
+            ball(0, 0, 1.15 * size, 0.3, 0.48 * size, 0.7 * size, coat),
             ball(0, 0, 1.65 * size, 0.22, 0.2, 0.27 * size, skin),
             ball(stride, 0.1, 0.42 * size, 0.18, 0.16, 0.88 * size, trousers),
             ball(-stride, -0.1, 0.42 * size, 0.18, 0.16, 0.88 * size, trousers),
@@ -169,7 +180,7 @@ def make_scene(kind: str, rng: np.random.Generator) -> Scene:
         rows.append((rng.random() < 0.4, at, half, rng.uniform(-0.5, 0.5), colour, False))
     if rng.random() < 0.6:  # something in front
         near = distance * rng.uniform(0.4, 0.8)
-        aside = rng.choice([-1, 1]) * rng.uniform(0.3, 1.2) * (1.3 if kind in CLASSES[:3] else 0.7)
+        aside = rng.choice([-1, 1]) * rng.uniform(0.3, 1.2) * (1.3 if kind in LARGE else 0.7)
         half = rng.uniform([0.1, 0.2, 0.3], [0.5, 0.8, 0.8])
         at = (near, place[1] * near / place[0] + aside, half[2])
         rows.append((rng.random() < 0.3, at, half, 0.0, rng.uniform(0.1, 0.7, 3), False))
@@ -183,7 +194,8 @@ def make_scene(kind: str, rng: np.random.Generator) -> Scene:
 
 def _velocity(kind: str, yaw: float, rng: np.random.Generator) -> np.ndarray:
     low, high, still = {
-        "cyclist": (2, 8, 0.1), "pedestrian": (0.5, 2, 0.3), "pole": (0, 0, 1),
+        "cyclist": (2, 8, 0.1), "pedestrian": (0.5, 2, 0.3), "worker": (0.5, 2, 0.3),
+        "pole": (0, 0, 1),
     }.get(kind, (3, 15, 0.4))  # fmt: skip
     speed = 0.0 if rng.random() < still else rng.uniform(low, high)
     return speed * np.array([np.cos(yaw), np.sin(yaw), 0.0])
@@ -192,39 +204,43 @@ def _velocity(kind: str, yaw: float, rng: np.random.Generator) -> np.ndarray:
 def cast(
     origin: np.ndarray, rays: np.ndarray, solids: Solids
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each ray ``(R, 3)`` hits first: distance (infinite if nothing), which solid, normal."""
-    cos, sin = np.cos(solids.yaw)[:, None], np.sin(solids.yaw)[:, None]
+    """Where rays ``(R, 3)`` meet solids.
 
-    def turned(v, back=1.0):  # (P, R, 3) into the frame of each solid
-        x, y = v[..., 0], v[..., 1]
-        return np.stack([cos * x + back * sin * y, cos * y - back * sin * x, v[..., 2]], -1)
-
-    start = turned((origin - solids.centre)[:, None])  # (P, 1, 3)
-    along = turned(np.broadcast_to(rays, (len(solids.yaw), *rays.shape)))
+    Returns:
+        How far each ray goes to each solid ``(P, R)``, infinite past it; which solid it meets
+        first ``(R,)``, and the direction ``(R, 3)`` its surface looks there.
+    """
+    cos, sin = np.cos(solids.yaw), np.sin(solids.yaw)
+    offset = origin - solids.centre
+    x, y, z = rays.T[:, None]  # (1, R) each
+    c, s = cos[:, None], sin[:, None]
+    # All in the frame of each solid: (3, P, R), or (3, P, 1).
+    along = np.stack([c * x + s * y, c * y - s * x, np.broadcast_to(z, (len(c), len(rays)))])
     along = np.where(np.abs(along) < 1e-9, 1e-9, along)
-    half = solids.half[:, None]
+    ox, oy, oz = offset.T
+    start = np.stack([cos * ox + sin * oy, cos * oy - sin * ox, oz])[..., None]
+    half = solids.half.T[..., None]
     first, second = (-half - start) / along, (half - start) / along
     enter = np.minimum(first, second)
-    box = enter.max(-1)
-    box = np.where((box < np.maximum(first, second).min(-1)) & (box > 0), box, np.inf)
-    a = np.square(along / half).sum(-1)
-    b = (along * start / half**2).sum(-1)
-    inside = b**2 - a * (np.square(start / half).sum(-1) - 1)
+    box = enter.max(0)
+    box = np.where((box < np.maximum(first, second).min(0)) & (box > 0), box, np.inf)
+    a = np.square(along / half).sum(0)
+    b = (along * (start / half**2)).sum(0)
+    inside = b**2 - a * (np.square(start / half).sum(0) - 1)
     ball = (-b - np.sqrt(np.maximum(inside, 0))) / a
     ball = np.where((inside > 0) & (ball > 0), ball, np.inf)
     reach = np.where(solids.round[:, None], ball, box)
     which, every = reach.argmin(0), np.arange(len(rays))
-    far = reach[which, every]
-    ahead = along[which, every]
-    hit = start[which, 0] + np.where(np.isfinite(far), far, 0)[:, None] * ahead
+    far, ahead = reach[which, every], along[:, which, every]
+    hit = start[:, which, 0] + np.where(np.isfinite(far), far, 0) * ahead
+    axis = enter[:, which, every].argmax(0)
     flat = np.zeros_like(hit)
-    axis = enter[which, every].argmax(-1)
-    flat[every, axis] = -np.sign(ahead[every, axis])
-    normal = np.where(solids.round[which][:, None], hit / solids.half[which] ** 2, flat)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12
-    c, s = cos[which, 0], sin[which, 0]
-    x, y = normal[:, 0], normal[:, 1]
-    return far, which, np.stack([c * x - s * y, s * x + c * y, normal[:, 2]], 1)
+    flat[axis, every] = -np.sign(ahead[axis, every])
+    normal = np.where(solids.round[which], hit / solids.half[which].T ** 2, flat)
+    normal /= np.linalg.norm(normal, axis=0) + 1e-12
+    c, s = cos[which], sin[which]
+    x, y, z = normal
+    return reach, which, np.stack([c * x - s * y, s * x + c * y, z], 1)
 
 
 def camera_rays() -> np.ndarray:
@@ -254,9 +270,9 @@ def on_ground(height: float, rays: np.ndarray) -> np.ndarray:
 def take_picture(
     scene: Scene, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Colours ``(R, 3)`` and depth ``(R,)`` of each pixel, and which show the object."""
-    far, which, normal = cast(np.array([0, 0, CAMERA_HEIGHT]), CAMERA_RAYS, scene.solids)
-    ground = on_ground(CAMERA_HEIGHT, CAMERA_RAYS)
+    """Colours ``(R, 3)`` and depth ``(R,)`` of each pixel; how far the object alone is there."""
+    reach, which, normal = cast(np.array([0, 0, CAMERA_HEIGHT]), CAMERA_RAYS, scene.solids)
+    far, ground = reach.min(0), on_ground(CAMERA_HEIGHT, CAMERA_RAYS)
     solid = far < ground
     sunny = np.clip(normal @ scene.sun, 0, 1)[:, None]
     seen = scene.solids.colour[which] * (0.35 + 0.65 * sunny)
@@ -264,7 +280,7 @@ def take_picture(
     sky = np.array([0.55, 0.7, 0.9]) * rng.uniform(0.6, 1.1)
     colours = np.where(solid[:, None], seen, np.where(np.isfinite(ground)[:, None], road, sky))
     depth = np.where(solid, far, ground)
-    return colours * scene.light, depth, solid & scene.solids.own[which]
+    return colours * scene.light, depth, reach[scene.solids.own].min(0)
 
 
 def develop(
@@ -281,14 +297,15 @@ def develop(
 def scan(scene: Scene, rain: float, rng: np.random.Generator) -> np.ndarray:
     """Lidar points ``(M, 4)`` float32: x, y, z from the ground, intensity."""
     origin = np.array([0, 0, LIDAR_HEIGHT])
-    far, which, normal = cast(origin, LIDAR_RAYS, scene.solids)
+    reach, which, normal = cast(origin, LIDAR_RAYS, scene.solids)
+    far = reach.min(0)
     good = far < on_ground(LIDAR_HEIGHT, LIDAR_RAYS)
     facing = np.abs((normal * LIDAR_RAYS).sum(1))
     intensity = scene.solids.colour[which].mean(1) * (0.2 + 0.8 * facing)
     answers = np.clip(1.4 * intensity + 0.35 - (far - 10) / 70, 0.05, 0.98) * (1 - rain)
     good &= rng.random(len(far)) < answers
-    reach = np.where(good, far, 0) + rng.normal(0, 0.03, len(far))
-    points = np.c_[origin + reach[:, None] * LIDAR_RAYS, intensity + rng.normal(0, 0.05, len(far))]
+    far = np.where(good, far, 0) + rng.normal(0, 0.03, len(far))
+    points = np.c_[origin + far[:, None] * LIDAR_RAYS, intensity + rng.normal(0, 0.05, len(far))]
     points = points[good]
     points = points[points[:, 2] > GROUND_REMOVED_BELOW]
     drops = rng.choice(len(LIDAR_RAYS), rng.poisson(60 * rain), replace=False)
@@ -337,13 +354,13 @@ def write_pcd(points: np.ndarray, path: Path) -> None:
 
 
 def usual_weather(rng: np.random.Generator) -> Weather:
-    """Clear on half of all days; else some fog, some rain, or both."""
-    fog = rng.choice([0, rng.uniform(0.005, 0.03)], p=[0.6, 0.4])
-    rain = rng.choice([0, rng.uniform(0.1, 0.6)], p=[0.6, 0.4])
+    """Fog on two days of five, rain on two of five, from light to heavy."""
+    fog = rng.choice([0, rng.uniform(0.005, 0.07)], p=[0.6, 0.4])
+    rain = rng.choice([0, rng.uniform(0.1, 0.9)], p=[0.6, 0.4])
     return Weather(float(fog), float(rain))
 
 
-WEATHERS = {"clear": Weather(), "fog": Weather(fog=0.06), "rain": Weather(rain=0.8)}
+WEATHERS = {"clear": Weather(), "fog": Weather(fog=0.05), "rain": Weather(rain=0.75)}
 
 
 def write_scene(number: int, out: Path, *, seed: int, test: bool) -> dict[str, dict]:
@@ -352,17 +369,12 @@ def write_scene(number: int, out: Path, *, seed: int, test: bool) -> dict[str, d
     kind = CLASSES[number % len(CLASSES)]
     while True:
         scene = make_scene(kind, rng)
-        colours, depth, own = take_picture(scene, rng)
-        alone = scene.solids._replace(
-            **{f: getattr(scene.solids, f)[scene.solids.own] for f in Solids._fields}
-        )
-        rays = np.concatenate([CAMERA_RAYS, LIDAR_RAYS])
-        reach = cast(np.array([0, 0, CAMERA_HEIGHT]), rays, alone)[0]
-        whole = np.isfinite(reach[: len(CAMERA_RAYS)]).sum()
-        if own.sum() >= max(3, 0.25 * whole):  # enough of it is in view
+        colours, depth, alone = take_picture(scene, rng)
+        whole, seen = np.isfinite(alone), np.isfinite(alone) & (alone == depth)
+        if seen.sum() >= max(3, 0.25 * whole.sum()):  # enough of it is in view
             break
-    ahead = np.hypot(rays[:, 0], rays[:, 1])
-    common = {"object": kind, "distance": f"{(reach * ahead).min():.2f}"}
+    ahead = np.hypot(CAMERA_RAYS[:, 0], CAMERA_RAYS[:, 1])
+    common = {"object": kind, "distance": f"{(alone * ahead).min():.2f}"}
     weathers = {"usual": usual_weather(rng)} | (WEATHERS if test else {})
     rows = {}
     for name, weather in weathers.items():
@@ -385,8 +397,8 @@ def main() -> None:
     """Write scenes, and one table for each part and weather."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder to write")
-    parser.add_argument("--train", type=int, default=3000, help="scenes to learn from")
-    parser.add_argument("--test", type=int, default=900, help="scenes to test on")
+    parser.add_argument("--train", type=int, default=5000, help="scenes to learn from")
+    parser.add_argument("--test", type=int, default=1500, help="scenes to test on")
     parser.add_argument("--seed", type=int, default=0, help="of everything")
     options = parser.parse_args()
     for folder in ("camera", "lidar", "radar"):

@@ -33,12 +33,18 @@ def answered(run: pm.Predictor, table: pm.Table) -> tuple[np.ndarray, np.ndarray
     return right.astype(float), np.abs(said["distance"].to_numpy(float) - truth)
 
 
-def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
-    """Mean, and its interval."""
-    rng = np.random.default_rng(seed)
+def said(values: np.ndarray, digits: int, sign: str = "") -> str:
+    """A mean and its interval in words."""
+    rng = np.random.default_rng(0)
     means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(1)
     low, high = np.quantile(means, (0.025, 0.975))
-    return float(values.mean()), float(low), float(high)
+    mean, low, high = (f"{number:{sign}.{digits}f}" for number in (values.mean(), low, high))
+    return f"{mean} ({low} … {high})"
+
+
+def line(name: str, cells: list[str]) -> str:
+    """A row of a table."""
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -55,24 +61,16 @@ def main() -> None:
         }
         for weather in WEATHERS
     }
-    for place, (title, unit) in enumerate((("accuracy", ""), ("mean error of distance", " m"))):
-        digits = 3 if place == 0 else 2
-        print(
-            f"\n| {title} | " + " | ".join(WEATHERS) + " |\n|---" * 1 + "|---" * len(WEATHERS) + "|"
-        )
-        for name in runs:
-            cells = []
-            for weather in WEATHERS:
-                mean, low, high = interval(found[weather][name][place])
-                cells.append(f"{mean:.{digits}f}{unit} ({low:.{digits}f} – {high:.{digits}f})")
-            print(f"| {name} | " + " | ".join(cells) + " |")
-        for name in list(runs)[1:]:
-            cells = []
-            for weather in WEATHERS:
-                ours, theirs = (found[weather][n][place] for n in (first, name))
-                mean, low, high = interval(ours - theirs)
-                cells.append(f"{mean:+.{digits}f}{unit} ({low:+.{digits}f} … {high:+.{digits}f})")
-            print(f"| {first} against {name} | " + " | ".join(cells) + " |")
+    others = list(runs)[1:]
+    for place, (title, digits) in enumerate((("accuracy", 3), ("error of distance in m", 2))):
+        rows = {name: {w: found[w][name][place] for w in WEATHERS} for name in runs}
+        print("\n" + line(title, list(WEATHERS)))
+        print("|---" * (1 + len(WEATHERS)) + "|")
+        for name, values in rows.items():
+            print(line(name, [said(values[w], digits) for w in WEATHERS]))
+        for name in others:
+            differences = [said(rows[first][w] - rows[name][w], digits, "+") for w in WEATHERS]
+            print(line(f"{first} − {name}", differences))
 
 
 if __name__ == "__main__":
