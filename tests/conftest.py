@@ -26,6 +26,12 @@ def _one_thread() -> Iterator[None]:
     yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What outlives a run goes into a folder of the tests, not into the user's."""
+    os.environ["POLYMODAL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the small table: ``table.csv``, ``photos/``, ``sounds/``."""

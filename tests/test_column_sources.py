@@ -62,7 +62,7 @@ def test_two_inputs_of_one_file(trained: pm.Predictor) -> None:
     assert trained.run.model.branches == ("slow", "fast")
     found = {(f["column"], f["what"].split(" (")[0]): f["rows"] for f in trained.metrics["findings"]
              if f["severity"] == "error"}  # fmt: skip
-    assert found == {(name, "row not in the file"): (11,) for name in ("slow", "fast")}
+    assert found == {(name, "row not in the file"): [11] for name in ("slow", "fast")}
     assert trained.metrics["test"]["kind"]["accuracy"]["value"] > 0.8
 
 

@@ -143,9 +143,10 @@ def test_several_tables_are_named_in_the_recipe(small_rows: Rows, tmp_path: Path
 def test_the_cells_are_decoded_once_and_the_pack_is_removed(
     small_folder: Path, tmp_path: Path
 ) -> None:
+    recipe = only("photo", train=QUICK) | {"data": {"keep_packs": False}}
     experiment = Experiment(
         small_folder / "table.csv",
-        chosen_recipe(only("photo", train=QUICK), "digit", None),
+        chosen_recipe(recipe, "digit", None),
         out=tmp_path / "run",
     )
     experiment.prepare()

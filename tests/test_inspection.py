@@ -25,7 +25,8 @@ def test_a_table_without_a_target(small_folder: Path) -> None:
 def test_what_would_be_trained_is_what_is_trained(
     small_folder: Path, whole_run: Path, whole: pm.Predictor
 ) -> None:
-    found = inspect(small_folder / "table.csv", TARGETS, recipe=small(train={"epochs": 4}))
+    recipe = small(train={"epochs": 4})
+    found = inspect(small_folder / "table.csv", TARGETS, recipe=recipe, labels=False)
     assert found.schema == whole.run.schema
     assert found.schema.inputs == INPUTS
     trained = whole.run.recipe
@@ -58,3 +59,12 @@ def test_a_target_of_the_recipe(small_rows: list[dict[str, Any]]) -> None:
 def test_no_such_target(small_folder: Path) -> None:
     with pytest.raises(TableError, match=r"Did you mean 'digit'"):
         inspect(small_folder / "table.csv", "digits")
+
+
+def test_as_a_page(small_folder: Path, tmp_path: Path) -> None:
+    found = inspect(small_folder / "table.csv", "digit")
+    found.write_page(tmp_path / "page.html", command="polymodal inspect table.csv")
+    html = (tmp_path / "page.html").read_text("utf-8")
+    assert "polymodal inspect table.csv" in html and "<audio" in html and "data:image/png" in html
+    for finding in found.findings:
+        assert finding.kind.replace("_", " ") in html

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from polymodal.comparison.comparison import Comparison, compare
     from polymodal.data.loader import Columns, Loader
     from polymodal.data.table import Table
+    from polymodal.doctor.diagnosis import diagnose
     from polymodal.errors import PolymodalError
     from polymodal.experiment import fit
     from polymodal.inspection import inspect
     from polymodal.model import MultimodalModel
+    from polymodal.portable_pack import pack_table
     from polymodal.predictor import Predictor
     from polymodal.recipe import Recipe
+    from polymodal.repairs.cleaning import clean
 
     load = Predictor.load
 
@@ -35,9 +38,12 @@ _HOMES = {
     "Predictor": "predictor",
     "Recipe": "recipe",
     "Table": "data.table",
+    "clean": "repairs.cleaning",
     "compare": "comparison.comparison",
+    "diagnose": "doctor.diagnosis",
     "fit": "experiment",
     "inspect": "inspection",
+    "pack_table": "portable_pack",
 }
 
 __all__ = [
@@ -51,10 +57,13 @@ __all__ = [
     "Predictor",
     "Recipe",
     "Table",
+    "clean",
     "compare",
+    "diagnose",
     "fit",
     "inspect",
     "load",
+    "pack_table",
 ]
 
 

@@ -14,15 +14,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from polymodal.assessment import Assessment, Assessor, Train
 from polymodal.build import build_modalities, effective
+from polymodal.checks import Subject, check
 from polymodal.cost import PartCost, costs
 from polymodal.data.dataset import Dataset, fit_modalities, prepare
+from polymodal.data.kept_packs import kept_packs
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import ColumnSchema, Role
+from polymodal.data.shards import Shards
+from polymodal.data.stream import Stream
 from polymodal.data.table import Table
 from polymodal.errors import PolymodalError, RecipeError
 from polymodal.evaluation import Report, SchemaRow, write_report
@@ -54,8 +59,6 @@ from polymodal.training import (
 )
 
 ROWS_COUNTED = 8
-# A network that reads one modality alone is often soon at its end.
-PATIENCE_ALONE = 5
 Tell = Callable[[str], None]
 
 
@@ -100,6 +103,7 @@ class Experiment:
         else:
             check_directory(out, resume=resume, overwrite=overwrite)
         self.directory, self.overwrite = out, overwrite
+        self.stream: Stream | None = None
         # The recipe is kept in the run directory, from where a relative path would mislead.
         given = {"table": data, "validation_table": validation, "test_table": test}
         places = {name: place for name, it in given.items() if (place := _absolute(it)) is not None}
@@ -120,7 +124,7 @@ class Experiment:
         if not recipe.targets:
             raise RecipeError("No target: name the column to predict (targets: [NAME]).")
         with self._timed("reading the table"):
-            table = Table.read(self._data)
+            table = self._sample() if recipe.data.stream else Table.read(self._data)
             given = {k: Table.read(v) for k, v in self._given.items() if v is not None}
             roles: dict[str, Role] = {n: c.role for n, c in recipe.columns.items() if c.role}
             named = {n: c.modality.name for n, c in recipe.columns.items() if c.modality}
@@ -137,6 +141,10 @@ class Experiment:
                 seed=recipe.seed,
                 given=given,
             )
+        if self.stream is not None:
+            parts = self.dataset.parts[: len(table)]
+            self.stream.hold_out(np.flatnonzero(parts != "train"))
+            self.dataset.findings.append(self.stream.finding())
         if not len(self.dataset.rows("test")):
             raise RecipeError(
                 "The test part is empty: there is nothing to measure on. Set split.test above 0, "
@@ -151,7 +159,7 @@ class Experiment:
         with self._timed("learning the modalities"):
             self.modalities = build_modalities(self.recipe, dataset.schema)
             fit_modalities(dataset, self.modalities)
-        options = self.recipe.train.resolved(len(rows))
+        options = self.recipe.train.resolved(len(self.stream or rows))
         recipe = effective(self.recipe, dataset.schema, self.modalities)
         self.recipe = recipe.model_copy(update={"train": options})
         if self.overwrite:
@@ -162,22 +170,34 @@ class Experiment:
             write_file(self.directory / RECIPE, self.recipe.to_yaml(comments=True))
         with self._timed("decoding the cells"):
             self.tell(f"decoding {len(dataset.table):,} rows")
-            workers = self.recipe.data.workers
             self.pack: Pack = pack(
                 dataset.table,
                 self.modalities,
-                directory=self.directory / PACK,
+                directory=kept_packs(
+                    dataset.table.folder,
+                    private=self.directory / PACK,
+                    most_bytes=self.recipe.data.keep_packs_gb * 1e9,
+                    keep=self.recipe.data.keep_packs,
+                    tell=self.tell,
+                ),
                 broken=self.recipe.data.broken,
-                workers=(os.cpu_count() or 1) if workers == "auto" else workers,
+                workers=self._workers,
             )
             dataset.findings += explained(self.pack.findings, dataset.schema.targets)
         self.features = None
-        if self.recipe.data.keep_features:
+        if self.recipe.data.keep_features and self.stream is None:
             self.features = FrozenFeatures(
                 self.pack, self.modalities, directory=self.directory / PACK, tell=self.tell
             )
+        if self.stream is not None:
+            self.stream.views = dataset.schema.sources
         self.trainer = Trainer(
-            dataset, self.pack, self.modalities, features=self.features, seed=self.recipe.seed
+            dataset,
+            self.pack,
+            self.modalities,
+            features=self.features,
+            stream=self.stream,
+            seed=self.recipe.seed,
         )
         self.model = self.trainer.build(self.recipe)
         if self.features is not None and self.features.columns(self.model):
@@ -196,6 +216,8 @@ class Experiment:
                 options=self.recipe.train,
                 resume=self.resume,
             )
+        if self.stream is not None:
+            self.dataset.findings += self.stream.broken_cells()
         return self.result
 
     def assess(self, train: Train | None = None) -> Assessment:
@@ -223,7 +245,10 @@ class Experiment:
         return self.assessment
 
     def save(self) -> Predictor:
-        """Write the run directory with its report, and hand the predictor out."""
+        """Check the data, write the run directory with its report, hand the predictor out."""
+        with self._timed("checking the data"):
+            subject = Subject.of(self.dataset, self.modalities, self.pack, seed=self.recipe.seed)
+            self.dataset.findings = check(subject, self.dataset.findings, labels=False)
         metrics = self.assessment.to_dict() | {
             "training": {
                 "ended": self.result.ended,
@@ -285,6 +310,30 @@ class Experiment:
         some = rows[:: -(-len(rows) // ROWS_COUNTED)]
         return costs(self.model, Loader(self.pack, columns, rows=some, batch_size=1))
 
+    @property
+    def _workers(self) -> int:
+        """Threads that decode."""
+        workers = self.recipe.data.workers
+        return (os.cpu_count() or 1) if workers == "auto" else workers
+
+    def _sample(self) -> Table:
+        """The rows of a stream from which all is learned but the network."""
+        options = self.recipe.data
+        place = _absolute(self._data)
+        if place is None:
+            raise RecipeError("data.stream reads files: give their path, glob, folder or address.")
+        process = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        shards = Shards(place)
+        table, numbers = shards.sample(options.stream_sample)
+        self.stream = Stream(
+            shards,
+            sample=numbers,
+            shuffle=options.stream_shuffle,
+            workers=self._workers,
+            process=process,
+        )
+        return table
+
     def _schema_row(self, column: ColumnSchema) -> SchemaRow:
         part = self.recipe.column(column.name)
         network = part.encoder or part.head
@@ -333,7 +382,7 @@ class Experiment:
         options, choices = self.recipe.train, self.result.choices
         return options.model_copy(
             update={
-                "patience": min(options.patience, PATIENCE_ALONE),
+                "patience": patience_alone(options),
                 "precision": choices.precision.name,
                 "threads": int(choices.threads.name),
                 "tensorboard": False,
@@ -399,6 +448,12 @@ def fit(
     return experiment.save()
 
 
+def patience_alone(options: TrainOptions) -> int:
+    """The patience of a network that reads one input, which is only there to compare with."""
+    assert isinstance(options.epochs, int)
+    return min(options.patience, max(5, options.epochs // 5))
+
+
 def chosen_recipe(
     recipe: Recipe | Mapping[str, Any] | str | Path | None,
     target: str | Sequence[str] | None,
@@ -417,7 +472,7 @@ def chosen_recipe(
 def _absolute(data: Any) -> str | list[str] | None:
     """The absolute path of a table, or paths; None for one that is in memory."""
     if isinstance(data, str | Path):
-        return str(Path(data).absolute())
+        return str(data) if "://" in str(data) else str(Path(data).absolute())
     if isinstance(data, list | tuple) and data and all(isinstance(d, str | Path) for d in data):
-        return [str(Path(item).absolute()) for item in data]
+        return [str(_absolute(item)) for item in data]
     return None

@@ -5,18 +5,26 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from polymodal.build import build_modalities, effective
-from polymodal.data.cleaning import Finding, find_leaks
-from polymodal.data.dataset import fit_modalities, prepare
+from polymodal.checks import Subject, check
+from polymodal.data.dataset import Dataset, fit_modalities, prepare
+from polymodal.data.findings import Finding
+from polymodal.data.kept_packs import kept_packs
+from polymodal.data.leaks import find_leaks
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import pack
 from polymodal.data.schema import Role, Schema, infer_schema
 from polymodal.data.table import Table
+from polymodal.evaluation.inspection_page import write_inspection
 from polymodal.evaluation.prediction import explained
+from polymodal.inspection_view import shown_page
 from polymodal.recipe import Recipe
 
 
@@ -26,15 +34,21 @@ class Inspection:
 
     Args:
         schema: modality and role of every column.
-        findings: what a person should know.
+        findings: what a person should know, the worst first.
         rows: part -> rows; only "all" without a target.
         recipe: the effective recipe of a training; None without a target.
+        table: the cells.
+        modalities: input and target columns -> fitted modality.
+        source: what was inspected, in a word.
     """
 
     schema: Schema
     findings: list[Finding]
     rows: dict[str, int]
     recipe: Recipe | None
+    table: Table = field(repr=False)
+    modalities: Mapping[str, Modality] = field(repr=False)
+    source: str = "table"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -45,19 +59,39 @@ class Inspection:
             "recipe": None if self.recipe is None else self.recipe.to_dict(),
         }
 
+    def write_page(self, path: str | Path, *, command: str = "") -> None:
+        """Write it as one HTML file: findings with their media, histograms, missing cells.
+
+        Args:
+            path: the file to write.
+            command: how to see it again.
+        """
+        page = shown_page(
+            self.table,
+            self.schema,
+            self.findings,
+            self.modalities,
+            rows=self.rows,
+            title=f"{self.source}: what is in it, and what is wrong",
+            created=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        )
+        write_inspection(path, page, command=command)
+
 
 def inspect(
     data: Any,
     target: str | Sequence[str] | None = None,
     *,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    labels: bool = True,
 ) -> Inspection:
-    """Infer the schema, open every file, and say what would be trained.
+    """Infer the schema, open every file, look for what is wrong, and say what would be trained.
 
     Args:
         data: a table as :meth:`Table.read` takes it.
         target: the column or columns to predict; None only looks.
         recipe: what differs from the defaults.
+        labels: whether to look for wrong labels, too, which takes the longest.
 
     Raises:
         PolymodalError: the table cannot be read, or the recipe does not fit it.
@@ -71,36 +105,56 @@ def inspect(
         schema = infer_schema(
             table, inputs=loaded.inputs, roles=roles, modalities=named, sources=sources
         )
-        table = table.with_views(schema.sources)
+        dataset = _undivided(table.with_views(schema.sources), schema)
         modalities = build_modalities(loaded, schema)
         for name, modality in modalities.items():
-            cells = [cell for cell in table.cells(name) if cell is not None]
+            cells = [cell for cell in dataset.table.cells(name) if cell is not None]
             modality.fit([table.media(cell) for cell in cells] if modality.media else cells)
-        findings = [*find_leaks(table, schema), *_open_all(table, modalities)]
-        return Inspection(schema, findings, {"all": len(table)}, None)
-    dataset = prepare(
-        table,
-        targets,
-        inputs=loaded.inputs,
-        roles=roles,
-        modalities=named,
-        sources=sources,
-        drop_leaks=loaded.data.drop_leaks,
-        split=loaded.split.model_dump(),
-        seed=loaded.seed,
-    )
-    modalities = build_modalities(loaded, dataset.schema)
-    fit_modalities(dataset, modalities)
-    rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
-    options = loaded.train.resolved(rows["train"])
-    whole = effective(loaded, dataset.schema, modalities).model_copy(update={"train": options})
-    opened = explained(_open_all(dataset.table, modalities), dataset.schema.targets)
-    findings = [*dataset.findings, *opened]
-    return Inspection(dataset.schema, findings, rows, whole)
+        findings = _checked(dataset, modalities, loaded, labels=labels)
+        rows, whole = {"all": len(table)}, None
+    else:
+        dataset = prepare(
+            table,
+            targets,
+            inputs=loaded.inputs,
+            roles=roles,
+            modalities=named,
+            sources=sources,
+            drop_leaks=loaded.data.drop_leaks,
+            split=loaded.split.model_dump(),
+            seed=loaded.seed,
+        )
+        modalities = build_modalities(loaded, dataset.schema)
+        fit_modalities(dataset, modalities)
+        rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
+        options = loaded.train.resolved(rows["train"])
+        whole = effective(loaded, dataset.schema, modalities).model_copy(update={"train": options})
+        findings = _checked(dataset, modalities, loaded, labels=labels)
+    source = "table"
+    if isinstance(data, str | Path):
+        source = "/".join(Path(data).absolute().parts[-2:])
+    return Inspection(dataset.schema, findings, rows, whole, dataset.table, modalities, source)
 
 
-def _open_all(table: Table, modalities: Mapping[str, Modality]) -> list[Finding]:
-    """What decoding every cell brings to light."""
+def _undivided(table: Table, schema: Schema) -> Dataset:
+    parts = np.full(len(table), "train", dtype="<U10")
+    return Dataset(table, schema, parts, find_leaks(table, schema))
+
+
+def _checked(
+    dataset: Dataset, modalities: Mapping[str, Modality], recipe: Recipe, *, labels: bool
+) -> list[Finding]:
+    """What was found in splitting, what decoding every cell brings to light, and all checks."""
+    options = recipe.data
     with tempfile.TemporaryDirectory(prefix="polymodal-") as directory:
-        workers = os.cpu_count() or 1
-        return pack(table, modalities, directory=Path(directory), workers=workers).findings
+        packs = kept_packs(
+            dataset.table.folder,
+            private=Path(directory),
+            most_bytes=options.keep_packs_gb * 1e9,
+            keep=options.keep_packs,
+        )
+        workers = (os.cpu_count() or 1) if options.workers == "auto" else options.workers
+        packed = pack(dataset.table, modalities, directory=packs, workers=workers)
+        known = [*dataset.findings, *explained(packed.findings, dataset.schema.targets)]
+        subject = Subject.of(dataset, modalities, packed, seed=recipe.seed)
+        return check(subject, known, labels=labels)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from polymodal.data.cleaning import Finding
+from polymodal.data.findings import Finding
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import PARTS

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from polymodal import recipe_yaml
+from polymodal.clean_options import CleanOptions
 from polymodal.errors import RecipeError, nearest
 from polymodal.files import write_file
 from polymodal.mistake import Mistake, mistakes, report
@@ -90,6 +91,8 @@ class Recipe(Options):
     """how the model is trained"""
     evaluation: EvaluationOptions = EvaluationOptions()
     """what is measured after training, and reported"""
+    clean: CleanOptions = CleanOptions()
+    """which repairs `polymodal clean` makes; a training reads the table as it is"""
     seed: NonNegativeInt = 0
     """of all random choices"""
 

@@ -82,6 +82,17 @@ class DataOptions(Options):
     """threads that decode files; auto = one for each core"""
     drop_leaks: bool = True
     """leave out inputs that are the target under another name"""
+    keep_packs: bool = True
+    """keep decoded media in the user's cache folder, so that a second run starts at once"""
+    keep_packs_gb: Annotated[float, Field(gt=0)] = 20.0
+    """room for them in gigabytes; what was used longest ago makes way"""
+    stream: bool = False
+    """decode while training, for tables too large to keep decoded: Parquet, JSONL or tar files,
+    here or far away"""
+    stream_sample: Annotated[int, Field(ge=10)] = 10_000
+    """of a stream: rows that are read as a table, for schema, statistics, validation and test"""
+    stream_shuffle: Annotated[int, Field(ge=0)] = 1000
+    """of a stream: rows that are held in memory to draw from at random"""
     keep_features: bool = True
     """run frozen encoders once and keep what they make of each cell on disk while training"""
 

@@ -15,6 +15,7 @@ from polymodal.data.dataset import Dataset
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import Pack
+from polymodal.data.stream import Stream, StreamLoader
 from polymodal.evaluation import HIGHER_IS_BETTER, Outcome
 from polymodal.evaluation.metrics import headline, headline_value
 from polymodal.evaluation.prediction import Predicted, outcomes, predict_alone, predict_batches
@@ -35,6 +36,7 @@ class Trainer:
         pack: its decoded columns.
         modalities: column -> fitted modality.
         features: what frozen encoders make of the cells; None lets them run at each step.
+        stream: where training batches come from, if not from the pack.
         seed: of the first weights, the order of the rows and all else that is random.
     """
 
@@ -45,10 +47,11 @@ class Trainer:
         modalities: Mapping[str, Modality],
         *,
         features: FrozenFeatures | None = None,
+        stream: Stream | None = None,
         seed: int,
     ) -> None:
         self.dataset, self.pack, self.modalities = dataset, pack, modalities
-        self.features, self.seed = features, seed
+        self.features, self.stream, self.seed = features, stream, seed
 
     def build(self, recipe: Recipe, columns: Sequence[str] | None = None) -> MultimodalModel:
         """An untrained network; the same again for the same recipe, columns and seed.
@@ -123,7 +126,7 @@ class Trainer:
             resume = True  # where the winner's pilot ended
         return fit(options, directory, until, resume)
 
-    def source(self, model: MultimodalModel, options: TrainOptions) -> Loader:
+    def source(self, model: MultimodalModel, options: TrainOptions) -> Loader | StreamLoader:
         """The training batches, with the columns that a model reads and every target.
 
         Args:
@@ -131,22 +134,29 @@ class Trainer:
             options: resolved.
         """
         assert isinstance(options.batch_size, int), "resolve the options first"
+        if self.stream is not None:
+            columns, size = self._columns(model), options.batch_size
+            return self.stream.loader(columns, batch_size=size, seed=self.seed)
         return self._batches(model, "train", options.batch_size, training=True)
 
     def _batches(
         self, model: MultimodalModel, part: str, batch_size: int, *, training: bool
     ) -> Loader:
-        names = [name for columns in model.columns.values() for name in columns]
         return Loader(
             self.pack if self.features is None else self.features.pack_for(model),
-            Columns(
-                {name: self.modalities[name] for name in names},
-                {name: self.modalities[name] for name in self.dataset.schema.targets},
-            ),
+            self._columns(model),
             rows=self.dataset.rows(part),
             batch_size=batch_size,
             seed=self.seed,
             training=training,
+        )
+
+    def _columns(self, model: MultimodalModel) -> Columns:
+        """What a model reads, and every target."""
+        names = [name for columns in model.columns.values() for name in columns]
+        return Columns(
+            {name: self.modalities[name] for name in names},
+            {name: self.modalities[name] for name in self.dataset.schema.targets},
         )
 
     def _validate(self, model: MultimodalModel, batches: Loader, *, alone: bool) -> Validation:

@@ -1,6 +1,7 @@
 """Bad input through the command line: exit code 1, a clear message on stderr, no traceback."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def test_broken_cells_are_counted_in_the_terminal_and_the_report(
                  "damaged sound", "not a sound", "infinite number"):  # fmt: skip
         assert kind in said.out and kind in report
     findings = json.loads((out / "metrics.json").read_text())["findings"]
-    counts = {(f["column"], f["what"].split(" (")[0]): f["rows"] for f in findings}
+    counts = {(f["column"], re.split(r" \(|: ", f["what"])[0]): f["rows"] for f in findings}
     assert counts["photo", "zero-byte file"] == [5] and counts["sound", "not a sound"] == [10]
     assert counts["ink", "infinite number"] == [6, 14]
     message = refused("train", table, "-t", "digit", "--out", tmp_path / "b", *columns, "--set",

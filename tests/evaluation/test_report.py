@@ -10,7 +10,7 @@ import pytest
 from html_page import Page
 from PIL import Image
 
-from polymodal.data.cleaning import Finding
+from polymodal.data.findings import Finding
 from polymodal.data.modalities.modality import Shown
 from polymodal.evaluation import (
     Evaluation,
@@ -95,7 +95,17 @@ def full_report(**changes):
             {"epoch": 2, "step": 20, "train_loss": 1.0, "validation_metric": 0.6},
         ],
         "schema": [SchemaRow(NASTY, "text", "input", "text_transformer", 10, 2, 9, NASTY)],
-        "findings": [Finding.of("warning", NASTY, NASTY, rows=range(42), why=NASTY, remedy=NASTY)],
+        "findings": [
+            Finding(
+                "outlier",
+                "warning",
+                column=NASTY,
+                what=NASTY,
+                rows=range(42),
+                why=NASTY,
+                remedy=NASTY,
+            )
+        ],
         "recipe": f"epochs: 2 # {NASTY}",
         "environment": {"torch": NASTY},
         "model": [("encoder photo", 1200, 56_000), ("head answer", 34, 700)],

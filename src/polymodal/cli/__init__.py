@@ -7,9 +7,13 @@ import sys
 
 import typer
 
+from polymodal.cli.augment import augment
+from polymodal.cli.clean import clean
 from polymodal.cli.compare import compare
+from polymodal.cli.doctor import doctor
 from polymodal.cli.evaluate import evaluate
 from polymodal.cli.inspect import inspect
+from polymodal.cli.pack import pack
 from polymodal.cli.predict import predict
 from polymodal.cli.recipe import recipe
 from polymodal.cli.train import train
@@ -23,8 +27,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (inspect, train, compare, evaluate, predict, recipe):
+for command in (inspect, clean, augment, pack, train, compare, evaluate, predict, recipe):
     app.command(no_args_is_help=True)(command)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

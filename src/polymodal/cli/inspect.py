@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +19,19 @@ def inspect(
         list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures and charts: FILE.html.")
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Look for wrong labels, too (slower).")
+    ] = True,
 ) -> None:
     """Show what a table holds, what is wrong with it, and what would be trained.
 
     Examples:
         polymodal inspect data.csv
 
-        polymodal inspect photos/ --target label
+        polymodal inspect photos/ --target label --page photos.html
     """
     from rich.console import Console
 
@@ -33,13 +40,17 @@ def inspect(
     from polymodal.recipe import Recipe
 
     chosen = Recipe.load(recipe).override(set_ or [])
-    found = look(table, target or None, recipe=chosen)
+    found = look(table, target or None, recipe=chosen, labels=labels)
+    if page is not None:
+        found.write_page(page, command=_command(table, target or [], page))
     if json_:
         import json
 
         print(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         return
     console = Console()
+    if page is not None:
+        console.print(f"Page: {page}", highlight=False, markup=False)
     show_schema(console, found.schema, found.rows)
     show_findings(console, found.findings)
     if found.recipe is None:
@@ -57,3 +68,9 @@ def inspect(
         f"{train.batch_size}, {train.optimizer} at {train.learning_rate:g}",
         highlight=False,
     )
+
+
+def _command(table: str, targets: list[str], page: Path) -> str:
+    """How the page is made again."""
+    named = [part for target in targets for part in ("--target", target)]
+    return shlex.join(["polymodal", "inspect", table, *named, "--page", str(page)])

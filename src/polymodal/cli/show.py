@@ -12,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from polymodal.assessment import Assessment
     from polymodal.cost import PartCost
-    from polymodal.data.cleaning import Finding
+    from polymodal.data.findings import Finding
     from polymodal.data.schema import Schema
     from polymodal.evaluation import Language
 

@@ -33,6 +33,9 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run that --out holds.")
     ] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Decode while training: tables of any size.")
+    ] = False,
     language: Annotated[
         Literal["en", "zh"] | None, typer.Option(help="Of the report and the scores.")
     ] = None,
@@ -73,6 +76,8 @@ def train(
     elif resume and recipe is None and table is None:
         raise RunError(f"There is no training in {str(out)!r} that could be resumed.")
     chosen = Recipe.load(recipe)
+    if stream:
+        set_ = [*(set_ or []), "data.stream=true"]
     if language is not None:
         set_ = [*(set_ or []), f"evaluation.language={language}"]
     chosen = chosen_recipe(chosen.override(set_ or []), target, inputs)

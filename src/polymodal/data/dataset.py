@@ -8,12 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from polymodal.data.cleaning import (
-    Finding,
-    find_leaks,
-    find_missing_targets,
-    find_shared_rows,
-)
+from polymodal.data.findings import Finding
+from polymodal.data.leaks import find_leaks, find_missing_targets, find_shared_rows
 from polymodal.data.media import spread
 from polymodal.data.modalities import MODALITIES, Modality
 from polymodal.data.schema import Role, Schema, infer_schema
@@ -33,12 +29,14 @@ class Dataset:
         schema: modality and role of every column.
         parts: ``(rows,)`` "train", "validation" or "test".
         findings: what a person should know about the data.
+        given: whether parts came as tables of their own.
     """
 
     table: Table
     schema: Schema
     parts: np.ndarray
     findings: list[Finding] = field(default_factory=list)
+    given: bool = False
 
     def rows(self, part: str) -> np.ndarray:
         """The rows of a part that have at least one target."""
@@ -98,7 +96,8 @@ def prepare(
                 raise SchemaError(f"The {part} table lacks {sorted(set(lacking) & set(targets))}.")
             if lacking:
                 what = f"the {part} table lacks {', '.join(map(repr, lacking))}"
-                findings.append(Finding.of("warning", "", what, remedy="missing in its rows"))
+                remedy = "missing in its rows"
+                findings.append(Finding("missing_column", "warning", what=what, remedy=remedy))
         table = concatenate([table, *given.values()])
         found = infer_schema(table, targets, roles=roles, sources=sources).named("split")
         roles |= dict.fromkeys((name for name in found if name not in roles), "ignored")
@@ -124,7 +123,7 @@ def prepare(
     options |= dict.fromkeys(given or (), 0.0)
     marks[train] = split_rows(table.take(train), schema, seed=seed, **options)  # type: ignore[arg-type]
     findings += find_shared_rows(table, schema, marks)
-    return Dataset(table, schema, marks, findings)
+    return Dataset(table, schema, marks, findings, given=bool(given))
 
 
 def fit_modalities(dataset: Dataset, modalities: dict[str, Modality]) -> None:
@@ -177,6 +176,6 @@ def _leave_out(dataset: Dataset, name: str) -> None:
     source = dataset.schema[name].source
     dataset.schema = dataset.schema.ignore(name, f"no cell of {source!r} holds any")
     what, remedy = f"no cell of {source!r} holds any", "left out as an input"
-    dataset.findings.append(Finding.of("note", name, what, remedy=remedy))
+    dataset.findings.append(Finding("nothing_there", "note", column=name, what=what, remedy=remedy))
     if not dataset.schema.inputs:
         raise SchemaError(f"No input is left: {what} that could be read as {name!r}.")

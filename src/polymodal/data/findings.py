@@ -2,202 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from polymodal.data.modalities import MODALITIES
-from polymodal.data.modalities.number import to_numbers
-from polymodal.data.schema import Schema
-from polymodal.data.table import Table
-
 MOST_ROWS_KEPT = 1000
-FEWEST_ROWS_FOR_A_LEAK = 30
-FEWEST_VALUES_FOR_A_LEAK = 20
 
 
-@dataclass(frozen=True)
+# What can be found: kind -> what it says. The words are stable: repairs and JSON build on them.
+KINDS = {
+    # media
+    "missing_file": "the path names no file",
+    "empty_file": "a file, or bytes, without content",
+    "truncated": "the file ends before its content does",
+    "undecodable": "no decoder can read the file",
+    "wrong_extension": "the file holds another format than its name says; it is read all the same",
+    "wrong_modality": "the file holds another kind of media than the column",
+    "absurd_size": "far more or fewer pixels, or bytes, than the others",
+    "absurd_duration": "far longer or shorter than the others",
+    "silent": "a recording without sound",
+    "clipped": "a recording whose peaks are cut off",
+    "single_colour": "a picture, or a video, of one colour",
+    "low_resolution": "a picture with too few pixels to show anything",
+    # duplicates: `groups` holds the rows that belong together, the one to keep first
+    "duplicate_row": "the same inputs and targets as an earlier row",
+    "duplicate_cell": "different files with the same content",
+    "near_duplicate": "nearly the same cell as in another row",
+    "shared_with_test": "the same cell, or row, in the test part and in another one",
+    "near_shared_with_test": "nearly the same cell in the test part and in another one",
+    "contradicting_labels": "the same inputs with different targets",
+    # leakage
+    "leaking_column": "an input that gives the target away",
+    "id_column": "an input that only tells the rows apart",
+    "group_in_two_parts": "rows of one person, place, … stand in two parts",
+    # values
+    "missing_values": "cells without a value",
+    "missing_tells_target": "whether a cell is missing goes with the target",
+    "outlier": "a number far from all others of its column",
+    "unusual_row": "a row or cell unlike all others as a whole",
+    "constant_column": "the same value in nearly every row",
+    "mixed_types": "values of several types in one column",
+    "impossible_date": "a date that is not in the calendar, or beyond all sense",
+    "broken_encoding": "text that was read in the wrong encoding",
+    "spelling_variants": "one category written in several ways; `values`: spelling -> canonical",
+    "class_imbalance": "classes with very few rows",
+    "swapped_cells": "cells of two columns exchanged; `values`: {column: other column}",
+    "unit_error": 'numbers off by a constant factor; `values`: {"factor": "1000"}, by which '
+    "they are too large (too small where below 1)",
+    # labels: rows in order, the most suspect first
+    "label_error": "the label is probably wrong; `values`: row -> the label that fits better",
+    # between parts
+    "drift": "the parts differ in this column",
+    # on the way into the network
+    "missing_target": "rows without a target",
+    "missing_column": "a part lacks a column of the others",
+    "unreadable_cell": "a cell that is not what its column holds (no number, no place, …)",
+    "unseen_category": "a category that the training part does not hold",
+    "nothing_there": "the cell is in order, but holds nothing of this modality",
+    "partly_read": "a part of the cell was damaged, and left out",
+    "too_long": "cut at the limit of the column",
+    # of the checks themselves
+    "not_checked": "a check was left out, or looked at a sample only, and why",
+}
+# The words of :class:`CellError` that stand for something more exact than "cannot be read".
+_KIND_OF_DEFECT = {
+    "file not found": "missing_file",
+    "zero-byte file": "empty_file",
+    "silent recording": "silent",
+    "unseen category": "unseen_category",
+    "impossible date": "impossible_date",
+    "empty sound": "empty_file",
+    "image too large": "absurd_size",
+    "video too large": "absurd_size",
+}
+
+
+@dataclass(frozen=True, eq=False)
 class Finding:
     """Something a person should know about the data.
 
     Args:
+        kind: what it is, one of :data:`KINDS`.
         severity: "error" cells or columns cannot be used; "warning" results may mislead; "note".
         column: the column; "" where it concerns whole rows.
-        rows: the rows concerned (the first 1,000), counted from 0 in the table.
-        count: how many rows in all.
         what: what was found.
+        rows: all rows concerned ``(rows,)`` int64, counted from 0 in the table; in the table's
+            order, or the most striking first.
         why: why it matters.
         remedy: what was done, and what the user can do.
+        groups: of duplicates, the rows that belong together, the one to keep first.
+        values: of some kinds, what :data:`KINDS` says there.
+        remarks: row -> what is special about this row, in a few words.
+
+    >>> found = Finding("empty_file", "error", column="photo", what="zero-byte file", rows=[3, 8])
+    >>> found.count, found.to_dict()["rows"]
+    (2, [3, 8])
     """
 
+    kind: str
     severity: Literal["error", "warning", "note"]
-    column: str
-    rows: tuple[int, ...]
-    count: int
+    _: KW_ONLY
+    column: str = ""
     what: str
-    why: str
-    remedy: str
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    why: str = ""
+    remedy: str = ""
+    groups: tuple[tuple[int, ...], ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[int, str] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        severity: Literal["error", "warning", "note"],
-        column: str,
-        what: str,
-        *,
-        rows: Sequence[int] | np.ndarray = (),
-        why: str = "",
-        remedy: str = "",
-    ) -> Finding:
-        """A finding about some rows."""
-        kept = tuple(int(row) for row in rows[:MOST_ROWS_KEPT])
-        return cls(severity, column, kept, len(rows), what, why, remedy)
+    def __post_init__(self) -> None:
+        assert self.kind in KINDS, self.kind
+        object.__setattr__(self, "rows", np.asarray(self.rows, np.int64))
+
+    @property
+    def count(self) -> int:
+        """How many rows are concerned."""
+        return len(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two findings say the same of the same rows."""
+        if not isinstance(other, Finding):
+            return NotImplemented
+        return np.array_equal(self.rows, other.rows) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
+        """As plain JSON, with the first 1,000 rows and groups, and the count of all."""
+        return {
+            "kind": self.kind,
+            "severity": self.severity,
+            "column": self.column,
+            "rows": self.rows[:MOST_ROWS_KEPT].tolist(),
+            "count": self.count,
+            "what": self.what,
+            "why": self.why,
+            "remedy": self.remedy,
+            "groups": [[int(row) for row in group] for group in self.groups[:MOST_ROWS_KEPT]],
+            "values": dict(self.values),
+            "remarks": {
+                str(row): self.remarks[row]
+                for row in self.rows[:MOST_ROWS_KEPT].tolist()
+                if row in self.remarks
+            },
+        }
 
 
-def find_leaks(table: Table, schema: Schema) -> list[Finding]:
-    """Inputs that are a target under another name.
+def kind_of_defect(error_kind: str, *, media: bool) -> str:
+    """The kind of a finding about cells that raised a :class:`CellError`.
 
-    A category from which a category target can be told without exception (a translation, a finer
-    class), a number with one value for each class, or a number that grows exactly as a number
-    target does (its logarithm, another unit) makes every score look perfect and is not there when
-    the model is used. Such a finding has severity "error": the training run leaves the column out
-    unless the user gave it a role.
+    >>> kind_of_defect("zero-byte file", media=True), kind_of_defect("not a number", media=False)
+    ('empty_file', 'unreadable_cell')
     """
-    found = []
-    for target in schema.targets:
-        for name in schema.inputs:
-            kinds = (schema[name].modality, schema[target].modality)
-            what, rows = "", np.zeros(0, np.int64)
-            if kinds == ("number", "number"):
-                what = f"it orders the rows exactly as {target!r} does"
-                rows = _ordered_alike(
-                    to_numbers(table.cells(name)), to_numbers(table.cells(target))
-                )
-            elif kinds == ("category", "category") or (
-                kinds == ("number", "category") and schema[name].distinct == schema[target].distinct
-            ):
-                what = f"every value of {name!r} goes with one value of {target!r} only"
-                rows = _told_by(table.codes(name), table.codes(target))
-            if len(rows) >= FEWEST_ROWS_FOR_A_LEAK:
-                found.append(
-                    Finding.of(
-                        "error",
-                        name,
-                        what,
-                        rows=rows,
-                        why="a model that reads it looks perfect and has learned nothing",
-                        remedy="left out as an input; if it will be known when the model is used, "
-                        f"set columns.{name}.role=input",
-                    )
-                )
-    return found
-
-
-def find_shared_rows(table: Table, schema: Schema, parts: np.ndarray) -> list[Finding]:
-    """Test rows that the training part holds too, media cells that stand in both, repeated rows."""
-    found = []
-    codes = {name: table.codes(name) for name in [*schema.inputs, *schema.targets]}
-    training, test = parts == "train", parts == "test"
-    media = [name for name in schema.inputs if MODALITIES[schema[name].modality].media]
-    # Without their picture, rows are soon alike: that says nothing.
-    whole = np.all([codes[name] >= 0 for name in media], axis=0) if media else True
-    for name in media:
-        if schema[name].source in media:
-            continue  # the same cells, which are told of already
-        shared = np.isin(codes[name], codes[name][training]) & test & (codes[name] >= 0)
-        if shared.any():
-            found.append(
-                Finding.of(
-                    "warning",
-                    name,
-                    "the same cell stands in the training part and in the test part",
-                    rows=np.flatnonzero(shared),
-                    why="the model has seen these, so the test score may be too high",
-                    remedy="left as it is; split.group_by keeps rows that belong together in one "
-                    "part",
-                )
-            )
-    if not schema.inputs:
-        return found
-    asked = _row_codes([codes[name] for name in schema.inputs])
-    shared = np.isin(asked, asked[training]) & test & whole
-    if shared.any():
-        found.append(
-            Finding.of(
-                "warning",
-                "",
-                "test rows whose inputs equal those of a training row",
-                rows=np.flatnonzero(shared),
-                why="they can be answered from memory, so the test score may be too high",
-                remedy="left as they are",
-            )
-        )
-    _, first, same = np.unique(
-        _row_codes(list(codes.values())), return_index=True, return_inverse=True
-    )
-    again = np.flatnonzero((first[same] != np.arange(len(table))) & whole)
-    if len(again):
-        found.append(
-            Finding.of(
-                "note",
-                "",
-                "rows that repeat an earlier row, in every input and target",
-                rows=again,
-                why="they count more than others",
-                remedy="left as they are; remove them if they are there by mistake",
-            )
-        )
-    return found
-
-
-def find_missing_targets(table: Table, schema: Schema) -> list[Finding]:
-    """Rows without a target, which neither train nor test."""
-    found = []
-    for target in schema.targets:
-        missing = np.flatnonzero(table.codes(target) < 0)
-        if len(missing):
-            found.append(
-                Finding.of(
-                    "note",
-                    target,
-                    "no target in these rows",
-                    rows=missing,
-                    why="there is nothing to learn from or to compare with",
-                    remedy="left out of training and scores for this target",
-                )
-            )
-    return found
-
-
-def _told_by(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Rows in which a repeated value tells the target; none where a value goes with two targets."""
-    rows = np.flatnonzero((values >= 0) & (truth >= 0))
-    pairs = np.unique(np.stack([values[rows], truth[rows]], 1), axis=0)
-    exact = len(pairs) == len(np.unique(pairs[:, 0])) and len(np.unique(pairs[:, 1])) >= 2
-    repeated = rows[np.bincount(values[rows])[values[rows]] >= 2] if len(rows) else rows
-    return repeated if exact and len(repeated) >= 0.8 * len(rows) else rows[:0]
-
-
-def _ordered_alike(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Rows in which both are known, where one strictly grows or falls with the other; else none."""
-    rows = np.flatnonzero(np.isfinite(values) & np.isfinite(truth))
-    order = rows[np.lexsort((truth[rows], values[rows]))]
-    steps, answers = np.diff(values[order]) > 0, np.diff(truth[order])
-    alike = not answers[~steps].any() and (
-        bool((answers[steps] > 0).all()) or bool((answers[steps] < 0).all())
-    )
-    return rows if alike and steps.sum() + 1 >= FEWEST_VALUES_FOR_A_LEAK else rows[:0]
-
-
-def _row_codes(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """A number for each row, equal where the rows are equal in all of these columns."""
-    rows = np.unique(columns[0], return_inverse=True)[1]
-    for column in columns[1:]:
-        rows = np.unique(rows * (column.max() + 2) + column + 1, return_inverse=True)[1]
-    return rows
+    known = _KIND_OF_DEFECT.get(error_kind)
+    return known or ("undecodable" if media else "unreadable_cell")

@@ -163,6 +163,7 @@ ENGLISH: dict[str, str] = {
     "stage_decoding the cells": "decoding the cells",
     "stage_training": "training",
     "stage_measuring": "measuring",
+    "stage_checking the data": "checking the data",
     "no_undefined": "– means: not defined on these rows.",
     # comparison: its tables
     "score": "score",
@@ -393,6 +394,7 @@ CHINESE: dict[str, str] = {
     "stage_decoding the cells": "解码单元格",
     "stage_training": "训练",
     "stage_measuring": "评估",
+    "stage_checking the data": "检查数据",
     "no_undefined": "– 表示：在这些行上没有定义。",
     "score": "得分",
     "mean_over_targets": "{metric}（{count} 个目标的平均）",

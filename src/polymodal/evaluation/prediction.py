@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from polymodal.batch import Batch
-from polymodal.data.cleaning import Finding
+from polymodal.data.findings import Finding
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import Pack
 from polymodal.evaluation.outcome import Outcome, Task

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,10 +17,12 @@ from polymodal.evaluation.metrics import METRICS
 from polymodal.evaluation.outcome import Outcome
 from polymodal.evaluation.page import render_page
 from polymodal.evaluation.scores import Evaluation, Score, TargetScores
+from polymodal.evaluation.shown_cells import show_cell
 from polymodal.evaluation.verdict import Verdict
 from polymodal.files import write_file
 
 if TYPE_CHECKING:  # at run time it would bring torch
+    from polymodal.data.findings import Finding
     from polymodal.data.modalities.modality import Shown
 
 MOST_CELLS = 30
@@ -30,42 +30,6 @@ MOST_CELLS = 30
 GUESSES = ("most_frequent", "mean")
 _PAIRS = 20
 _POINTS = 800
-_PICTURE = 320  # pixels of a picture's longer side
-_EMBEDDED = {"audio": 1_500_000, "video": 4_000_000}  # bytes at most
-_MATROSKA = b"\x1aE\xdf\xa3"  # how a WebM begins
-_TEXT = 2000  # characters of a text that are shown
-
-
-class Finding(Protocol):
-    """Something found in the data that its owner should know."""
-
-    @property
-    def severity(self) -> str:
-        """``error``, ``warning`` or ``note``."""
-
-    @property
-    def column(self) -> str:
-        """The column it is about; empty for whole rows."""
-
-    @property
-    def rows(self) -> Sequence[int]:
-        """Some of the rows it is about."""
-
-    @property
-    def count(self) -> int:
-        """How many rows it is about."""
-
-    @property
-    def what(self) -> str:
-        """What was found."""
-
-    @property
-    def why(self) -> str:
-        """Why it matters."""
-
-    @property
-    def remedy(self) -> str:
-        """What to do about it."""
 
 
 class SchemaRow(NamedTuple):
@@ -162,7 +126,7 @@ def render(report: Report, *, language: Language = "en") -> str:
     pictures: dict[bytes, str] = {}  # rows often share a picture: each is made small once
 
     def show(shown: Shown) -> dict[str, str]:
-        return _show(shown, language, pictures)
+        return show_cell(shown, language, pictures)
 
     return render_page(
         "report_template.html",
@@ -360,41 +324,3 @@ def _time(seconds: Mapping[str, float], language: Language) -> str:
         label = translate("stage", stage, language)
         rows.append(charts.Bar(label, Score(spent), words=duration(spent)))
     return charts.bars(rows, title=say("time", language)) if rows else ""
-
-
-def _show(shown: Shown, language: Language, pictures: dict[bytes, str]) -> dict[str, str]:
-    """A cell as the template wants it: its kind, its text or data URI, its caption."""
-    if isinstance(shown.content, str):
-        text = shown.content
-        text = text if len(text) <= _TEXT else text[:_TEXT] + " …"
-        return {"kind": "text", "content": text, "note": shown.note}
-    if shown.kind == "image":
-        if shown.content not in pictures:
-            pictures[shown.content] = _picture(shown.content)
-        return {"kind": "image", "content": pictures[shown.content], "note": shown.note}
-    if len(shown.content) > _EMBEDDED[shown.kind]:
-        size = f"{len(shown.content) / 1e6:.1f}"
-        return {"kind": "text", "content": say("too_long", language, size=size), "note": shown.note}
-    form = "audio/wav"
-    if shown.kind == "video":
-        form = "video/webm" if shown.content.startswith(_MATROSKA) else "video/mp4"
-    strip = _picture(shown.strip) if shown.strip else ""
-    content = _uri(form, shown.content)
-    return {"kind": shown.kind, "content": content, "note": shown.note, "strip": strip}
-
-
-def _picture(png: bytes) -> str:
-    """A picture as a data URI, made small if it is large."""
-    from PIL import Image
-
-    if len(png) <= 20_000:
-        return _uri("image/png", png)
-    with Image.open(io.BytesIO(png)) as image:
-        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    small.thumbnail((_PICTURE, _PICTURE))
-    small.save(file := io.BytesIO(), "WEBP", quality=80)
-    return _uri("image/webp", file.getvalue())
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
