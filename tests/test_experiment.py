@@ -117,6 +117,7 @@ def test_what_a_run_directory_holds(whole_run: Path) -> None:
     assert "torch" in json.loads((whole_run / "environment.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_same_recipe_and_seed_give_the_same_numbers(small_folder: Path, tmp_path: Path) -> None:
     recipe = small(train=QUICK, evaluation={"trees": True, "subsets": True})
     first = pm.fit(small_folder / "table.csv", TARGETS, recipe=recipe, out=tmp_path / "a")

@@ -324,6 +324,7 @@ def test_it_says_how_far_it_is(
     assert re.fullmatch(what + r"5\d cells in \d+ s, 0\.0 MB on disk", told[2])
 
 
+@pytest.mark.slow
 def test_a_run_keeps_features_unless_told_not_to(
     backbones: Path, table: Path, tmp_path: Path
 ) -> None:

@@ -112,6 +112,7 @@ def test_arrays_that_do_not_fit_are_named():
         probe(np.zeros((0, 1)), np.zeros(0), np.zeros((2, 1)), target)
 
 
+@pytest.mark.slow
 def test_a_class_of_few_rows_does_not_ruin_the_trees():
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(10), 130)
