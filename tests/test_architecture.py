@@ -33,6 +33,7 @@ LAYERS: list[dict[str, list[str]]] = [
     {"checks": ["checks/*"]},
     {"evaluation": ["evaluation/*"]},
     {"training": ["training/*"]},
+    {"preparation": ["preparation.py"]},
     {"build": ["build.py"]},
     {
         "recipe": [

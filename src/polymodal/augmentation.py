@@ -21,11 +21,11 @@ from polymodal.data.media import Shown, spread
 from polymodal.data.modalities import MODALITIES, Audio, Image, Modality, Points, Series, Text
 from polymodal.data.modalities.point_picture import draw_points
 from polymodal.data.plot import lines
-from polymodal.data.schema import Role, infer_schema
 from polymodal.data.table import Table
 from polymodal.errors import CellError, RecipeError
 from polymodal.evaluation.augmentation_page import AugmentedColumn
 from polymodal.named_part import NamedPart
+from polymodal.preparation import chosen_targets, schema_of
 from polymodal.recipe import Recipe
 from polymodal.train_options import Mix, TrainOptions
 from polymodal.training.mixing import Mixing
@@ -77,13 +77,7 @@ def augmented_columns(
             varied.
     """
     loaded, table = Recipe.load(recipe), Table.read(data)
-    targets = loaded.targets if target is None else [target] if isinstance(target, str) else target
-    roles: dict[str, Role] = {n: c.role for n, c in loaded.columns.items() if c.role}
-    named = {n: c.modality.name for n, c in loaded.columns.items() if c.modality}
-    sources = {n: c.source for n, c in loaded.columns.items() if c.source}
-    schema = infer_schema(
-        table, targets, inputs=loaded.inputs, roles=roles, modalities=named, sources=sources
-    )
+    schema = schema_of(loaded, table, chosen_targets(loaded, target))
     table = table.with_views(schema.sources)
     found = []
     for name, modality in build_modalities(loaded, schema).items():

@@ -18,14 +18,14 @@ import numpy as np
 import torch
 
 from polymodal.assessment import Assessment, Assessor, Train
-from polymodal.build import build_modalities, effective
+from polymodal.build import effective
 from polymodal.checks import Subject, check
 from polymodal.cost import PartCost, costs
-from polymodal.data.dataset import Dataset, fit_modalities, prepare
+from polymodal.data.dataset import Dataset
 from polymodal.data.kept_packs import kept_packs
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.pack import Pack, pack
-from polymodal.data.schema import ColumnSchema, Role
+from polymodal.data.schema import ColumnSchema
 from polymodal.data.shards import Shards
 from polymodal.data.stream import Stream
 from polymodal.data.table import Table
@@ -36,6 +36,7 @@ from polymodal.files import write_file
 from polymodal.frozen_features import FrozenFeatures
 from polymodal.model import MultimodalModel
 from polymodal.predictor import Predictor
+from polymodal.preparation import dataset_of, learned
 from polymodal.recipe import Recipe
 from polymodal.run_directory import (
     ENVIRONMENT,
@@ -126,21 +127,7 @@ class Experiment:
         with self._timed("reading the table"):
             table = self._sample() if recipe.data.stream else Table.read(self._data)
             given = {k: Table.read(v) for k, v in self._given.items() if v is not None}
-            roles: dict[str, Role] = {n: c.role for n, c in recipe.columns.items() if c.role}
-            named = {n: c.modality.name for n, c in recipe.columns.items() if c.modality}
-            sources = {n: c.source for n, c in recipe.columns.items() if c.source}
-            self.dataset = prepare(
-                table,
-                recipe.targets,
-                inputs=recipe.inputs,
-                roles=roles,
-                modalities=named,
-                sources=sources,
-                drop_leaks=recipe.data.drop_leaks,
-                split=recipe.split.model_dump(),
-                seed=recipe.seed,
-                given=given,
-            )
+            self.dataset = dataset_of(recipe, table, recipe.targets, given=given)
         if self.stream is not None:
             parts = self.dataset.parts[: len(table)]
             self.stream.hold_out(np.flatnonzero(parts != "train"))
@@ -157,8 +144,7 @@ class Experiment:
         dataset = self.dataset
         rows = dataset.rows("train")
         with self._timed("learning the modalities"):
-            self.modalities = build_modalities(self.recipe, dataset.schema)
-            fit_modalities(dataset, self.modalities)
+            self.modalities = learned(self.recipe, dataset)
         options = self.recipe.train.resolved(len(self.stream or rows))
         recipe = effective(self.recipe, dataset.schema, self.modalities)
         self.recipe = recipe.model_copy(update={"train": options})

@@ -10,21 +10,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from polymodal.build import build_modalities, effective
+from polymodal.build import effective
 from polymodal.checks import Subject, check
-from polymodal.data.dataset import Dataset, fit_modalities, prepare
+from polymodal.data.dataset import Dataset
 from polymodal.data.findings import Finding
 from polymodal.data.kept_packs import kept_packs
-from polymodal.data.leaks import find_leaks
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import pack
-from polymodal.data.schema import Role, Schema, infer_schema
+from polymodal.data.schema import Schema
 from polymodal.data.table import Table
 from polymodal.evaluation.inspection_page import write_inspection
 from polymodal.evaluation.prediction import explained
 from polymodal.inspection_view import shown_page
+from polymodal.preparation import chosen_targets, dataset_of, learned
 from polymodal.recipe import Recipe
 
 
@@ -33,22 +31,25 @@ class Inspection:
     """What a table holds, what is wrong with it, and what would be trained on it.
 
     Args:
-        schema: modality and role of every column.
+        dataset: the table with its parts.
         findings: what a person should know, the worst first.
         rows: part -> rows; only "all" without a target.
         recipe: the effective recipe of a training; None without a target.
-        table: the cells.
         modalities: input and target columns -> fitted modality.
         source: what was inspected, in a word.
     """
 
-    schema: Schema
+    dataset: Dataset = field(repr=False)
     findings: list[Finding]
     rows: dict[str, int]
     recipe: Recipe | None
-    table: Table = field(repr=False)
     modalities: Mapping[str, Modality] = field(repr=False)
     source: str = "table"
+
+    @property
+    def schema(self) -> Schema:
+        """Modality and role of every column."""
+        return self.dataset.schema
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -67,7 +68,7 @@ class Inspection:
             command: how to see it again.
         """
         page = shown_page(
-            self.table,
+            self.dataset.table,
             self.schema,
             self.findings,
             self.modalities,
@@ -97,48 +98,19 @@ def inspect(
         PolymodalError: the table cannot be read, or the recipe does not fit it.
     """
     loaded, table = Recipe.load(recipe), Table.read(data)
-    targets = loaded.targets if target is None else [target] if isinstance(target, str) else target
-    roles: dict[str, Role] = {n: c.role for n, c in loaded.columns.items() if c.role}
-    named = {n: c.modality.name for n, c in loaded.columns.items() if c.modality}
-    sources = {n: c.source for n, c in loaded.columns.items() if c.source}
-    if not targets:
-        schema = infer_schema(
-            table, inputs=loaded.inputs, roles=roles, modalities=named, sources=sources
-        )
-        dataset = _undivided(table.with_views(schema.sources), schema)
-        modalities = build_modalities(loaded, schema)
-        for name, modality in modalities.items():
-            cells = [cell for cell in dataset.table.cells(name) if cell is not None]
-            modality.fit([table.media(cell) for cell in cells] if modality.media else cells)
-        findings = _checked(dataset, modalities, loaded, labels=labels)
-        rows, whole = {"all": len(table)}, None
-    else:
-        dataset = prepare(
-            table,
-            targets,
-            inputs=loaded.inputs,
-            roles=roles,
-            modalities=named,
-            sources=sources,
-            drop_leaks=loaded.data.drop_leaks,
-            split=loaded.split.model_dump(),
-            seed=loaded.seed,
-        )
-        modalities = build_modalities(loaded, dataset.schema)
-        fit_modalities(dataset, modalities)
+    targets = chosen_targets(loaded, target)
+    dataset = dataset_of(loaded, table, targets)
+    modalities = learned(loaded, dataset)
+    rows, whole = {"all": len(table)}, None
+    if targets:
         rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
         options = loaded.train.resolved(rows["train"])
         whole = effective(loaded, dataset.schema, modalities).model_copy(update={"train": options})
-        findings = _checked(dataset, modalities, loaded, labels=labels)
+    findings = _checked(dataset, modalities, loaded, labels=labels)
     source = "table"
     if isinstance(data, str | Path):
         source = "/".join(Path(data).absolute().parts[-2:])
-    return Inspection(dataset.schema, findings, rows, whole, dataset.table, modalities, source)
-
-
-def _undivided(table: Table, schema: Schema) -> Dataset:
-    parts = np.full(len(table), "train", dtype="<U10")
-    return Dataset(table, schema, parts, find_leaks(table, schema))
+    return Inspection(dataset, findings, rows, whole, modalities, source)
 
 
 def _checked(

@@ -14,18 +14,15 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from polymodal.build import build_modalities
 from polymodal.data.arrays import ADDRESS
-from polymodal.data.dataset import fit_modalities, prepare
 from polymodal.data.findings import Finding
 from polymodal.data.kept_packs import PORTABLE, KeptPacks, free_bytes
 from polymodal.data.media import as_list, is_wrapped, unwrapped
-from polymodal.data.modalities import Modality
 from polymodal.data.pack import pack
-from polymodal.data.schema import Role, Schema, infer_schema
 from polymodal.data.table import Table
 from polymodal.errors import RunError, TableError
 from polymodal.files import write_file
+from polymodal.preparation import chosen_targets, dataset_of, learned
 from polymodal.recipe import Recipe
 
 TABLE, MEDIA, PACKS = "table.parquet", "media", "packs"
@@ -82,8 +79,8 @@ def pack_table(
     out, loaded = Path(out).absolute(), Recipe.load(recipe)
     _check_folder(out)
     table = Table.read(data)
-    targets = loaded.targets if target is None else [target] if isinstance(target, str) else target
-    schema, modalities = _learn(table, list(targets), loaded)
+    dataset = dataset_of(loaded, table, chosen_targets(loaded, target))
+    modalities, schema = learned(loaded, dataset), dataset.schema
     media = [n for n in table.names if n in modalities and modalities[n].media]
     parents = {schema[n].source for n in modalities if modalities[n].media and n not in media}
     (out / MEDIA).mkdir(parents=True, exist_ok=True)
@@ -114,37 +111,6 @@ def pack_table(
     write_file(out / PORTABLE, SAID)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return PortablePack(out, len(here), packed.findings, size)
-
-
-def _learn(table: Table, targets: list[str], recipe: Recipe) -> tuple[Schema, dict[str, Modality]]:
-    """The schema and the modalities, fitted as a training would."""
-    roles: dict[str, Role] = {n: c.role for n, c in recipe.columns.items() if c.role}
-    named = {n: c.modality.name for n, c in recipe.columns.items() if c.modality}
-    sources = {n: c.source for n, c in recipe.columns.items() if c.source}
-    if targets:
-        dataset = prepare(
-            table,
-            targets,
-            inputs=recipe.inputs,
-            roles=roles,
-            modalities=named,
-            sources=sources,
-            split=recipe.split.model_dump(),
-            seed=recipe.seed,
-        )
-        modalities = build_modalities(recipe, dataset.schema)
-        fit_modalities(dataset, modalities)
-        return dataset.schema, modalities
-    schema = infer_schema(
-        table, inputs=recipe.inputs, roles=roles, modalities=named, sources=sources
-    )
-    modalities = build_modalities(recipe, schema)
-    viewed = table.with_views(schema.sources)
-    for name, modality in modalities.items():
-        if modality.media:
-            cells = [viewed.media(cell) for cell in viewed.cells(name) if cell is not None]
-            modality.fit(cells)
-    return schema, modalities
 
 
 def _check_folder(out: Path) -> None:

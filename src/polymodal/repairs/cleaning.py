@@ -18,6 +18,7 @@ from polymodal.data.split import split_rows
 from polymodal.data.table import Table
 from polymodal.errors import PolymodalError
 from polymodal.inspection import inspect
+from polymodal.preparation import chosen_targets
 from polymodal.recipe import Recipe
 from polymodal.repairs.cleaned_files import check_free, output_for, write_cleaned
 from polymodal.repairs.denoising import denoise
@@ -141,8 +142,8 @@ def clean(
     loaded = Recipe.load(recipe)
     source = _single_file(data)
     table = Table.read(data)
-    targets = loaded.targets if target is None else [target] if isinstance(target, str) else target
-    kept_options = {"target": list(targets), "clean": loaded.clean.model_dump(mode="json")}
+    targets = chosen_targets(loaded, target)
+    kept_options = {"target": targets, "clean": loaded.clean.model_dump(mode="json")}
     place = None if out is None else output_for(out, source)
     if place is not None:
         check_free(place, kept_options, source, overwrite=overwrite)
