@@ -4,7 +4,7 @@ from PIL import Image
 from subjects import by_column, subject
 
 from polymodal.checks.duplicates import find_contradictions, find_copied_files, joined
-from polymodal.checks.near_duplicates import alike, find_near_duplicates
+from polymodal.checks.near_duplicates import alike, find_near_duplicates, same_picture
 
 PARTS = ["train"] * 30 + ["test"] * 10
 
@@ -99,3 +99,15 @@ def test_pairs_are_joined_to_groups():
         [[1, 2], [0, 3, 5]],
     )
     assert joined([], 4) == []
+
+
+def test_a_circle_a_little_apart_is_another_picture() -> None:
+    y, x = np.mgrid[:64, :64]
+
+    def circle(left: float) -> np.ndarray:
+        grey = np.where((x - left) ** 2 + (y - 30) ** 2 < 100, 200, 40)
+        return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+
+    brighter = (circle(30) * 1.1 + 10).astype(np.uint8)
+    assert same_picture(circle(30), brighter)
+    assert not same_picture(circle(30), circle(34))

@@ -24,6 +24,7 @@ FEWEST_COMPARED = 10
 LEAST_ALIKE, SURELY_ALIKE = 0.92, 0.94  # cosine of two fingerprints
 # Shares of the usual distance to the nearest neighbour, and of that to the next but one.
 SURELY_CLOSER, CLOSER_THAN_USUAL, CLOSER_THAN_NEXT = 0.12, 0.3, 0.33
+PLACES, MOST_DIFFERENT = 16, 1.0  # places each way, and by how many deviations of the picture
 LUMINANCE, COLOUR = 16, 4  # lowest frequencies kept, each way
 FRAMES, STRETCHES = 4, 24
 QUIETER = 10.0  # than the loudest band, in natural logarithms of power
@@ -48,6 +49,9 @@ def find_near_duplicates(subject: Subject) -> list[Finding]:
             found.append(_sampled(name, len(units), subject.store(name).distinct))
         made = prints[subject.schema[name].modality](subject, name, units)
         pairs = [(int(units[a]), int(units[b])) for a, b in alike(made)]
+        if subject.schema[name].modality == "image":
+            store = subject.store(name)
+            pairs = [(a, b) for a, b in pairs if same_picture(store.cell(a), store.cell(b))]
         digests = _digests(subject, name)
         rows_of = subject.rows_of_units(name)
         groups = []
@@ -129,17 +133,32 @@ def alike(prints: np.ndarray) -> list[tuple[int, int]]:
     ]
 
 
-def _frequencies(pictures: np.ndarray) -> np.ndarray:
-    """The lowest frequencies ``(U, F)`` of pictures ``(U, H, W, C)`` of one size."""
-    import torch
-    from scipy.fft import dctn
+def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures ``(H, W, C)`` with like fingerprints are alike in every place, too.
 
-    size = 2 * LUMINANCE
+    Two circles a little apart have like frequencies; where they differ, they differ by much.
+    """
+    small = _shrunk(np.stack([one, other]), PLACES)
+    return bool(np.abs(small[0] - small[1]).max() <= MOST_DIFFERENT)
+
+
+def _shrunk(pictures: np.ndarray, size: int) -> np.ndarray:
+    """Pictures ``(U, H, W, C)`` as ``(U, C, size, size)``, brightness and contrast made alike."""
+    import torch
+
     tensor = torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32)).permute(0, 3, 1, 2)
     small = torch.nn.functional.interpolate(tensor, (size, size), mode="area").numpy()
     level = small.mean((1, 2, 3), keepdims=True)
     contrast = small.std((1, 2, 3), keepdims=True)
-    small = (small - level) / np.maximum(contrast, 4)
+    shrunk: np.ndarray = (small - level) / np.maximum(contrast, 4)
+    return shrunk
+
+
+def _frequencies(pictures: np.ndarray) -> np.ndarray:
+    """The lowest frequencies ``(U, F)`` of pictures ``(U, H, W, C)`` of one size."""
+    from scipy.fft import dctn
+
+    small = _shrunk(pictures, 2 * LUMINANCE)
     grey = dctn(small.mean(1), axes=(1, 2), norm="ortho")[:, :LUMINANCE, :LUMINANCE]
     parts = [grey.reshape(len(grey), -1)[:, 1:]]
     for channel in range(1, small.shape[1]):
