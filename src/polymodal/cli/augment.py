@@ -7,17 +7,15 @@ from typing import Annotated
 
 import typer
 
+from polymodal.cli.arguments import Changes, RecipeFile, TableArgument, Targets
+
 
 def augment(
-    table: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, Parquet, glob or folder.")],
+    table: TableArgument,
     show: Annotated[Path, typer.Option(help="The page (.html) or picture (.png) to write.")],
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
-    ] = None,
+    target: Targets = None,
+    recipe: RecipeFile = None,
+    set_: Changes = None,
     examples: Annotated[int, typer.Option(min=1, max=50, help="Cells of each column.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the variations.")] = 0,
 ) -> None:

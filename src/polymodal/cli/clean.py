@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polymodal.cli.arguments import Changes, RecipeFile, Targets
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -32,14 +34,9 @@ def clean(
             help="The cleaned table, or a folder for it; with --undo the table as it was.",
         ),
     ] = None,
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One option, as clean.fill=median; repeatable."),
-    ] = None,
+    target: Targets = None,
+    recipe: RecipeFile = None,
+    set_: Changes = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
     ] = False,

@@ -8,29 +8,22 @@ from typing import Annotated, Literal
 
 import typer
 
+from polymodal.cli.arguments import Changes, Inputs, OwnTable, RecipeFile, TableOrRecipe, Targets
+
 
 def compare(
-    table: Annotated[
-        str | None, typer.Argument(help="A table, or a recipe (YAML) that names one.")
-    ] = None,
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", "-i", help="Column to predict from; repeatable. Default: all."),
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML), for all.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
-    ] = None,
+    table: TableOrRecipe = None,
+    target: Targets = None,
+    inputs: Inputs = None,
+    recipe: RecipeFile = None,
+    set_: Changes = None,
     fusions: Annotated[str, typer.Option(help="Which fusions: all, or names as a,b,c.")] = "all",
     seeds: Annotated[int, typer.Option(help="How often the finalists are trained.")] = 3,
     minutes: Annotated[
         float, typer.Option(help="Time for everything; 0 trains each as long as one alone.")
     ] = 20.0,
-    validation: Annotated[str | None, typer.Option(help="A table of its own.")] = None,
-    test: Annotated[str | None, typer.Option(help="A table of its own.")] = None,
+    validation: OwnTable = None,
+    test: OwnTable = None,
     out: Annotated[
         Path, typer.Option(help="Where page, numbers and the winner's run are written.")
     ] = Path("runs/comparison"),

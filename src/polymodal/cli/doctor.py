@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from polymodal.cli.arguments import AsJson
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,7 +21,7 @@ def doctor(
     run: Annotated[Path | None, typer.Argument(help="A run: does it run here, how fast?")] = None,
     folder: Annotated[Path, typer.Option(help="On whose disk runs will be written.")] = Path(),
     measure: Annotated[bool, typer.Option(help="Measure speeds, which takes seconds.")] = True,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Show what this machine is, how fast, and which settings will be chosen on it.
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from polymodal.cli.arguments import AsJson
+
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run directory.")],
@@ -14,7 +16,7 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="Only this part of the table's split column.")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json_: AsJson = False,
     language: Annotated[Literal["en", "zh"], typer.Option(help="Of the scores.")] = "en",
 ) -> None:
     """Compare a model's answers with the truth, with 95 % intervals.

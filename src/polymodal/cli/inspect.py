@@ -8,17 +8,15 @@ from typing import Annotated
 
 import typer
 
+from polymodal.cli.arguments import AsJson, Changes, RecipeFile, TableArgument, Targets
+
 
 def inspect(
-    table: Annotated[str, typer.Argument(help="CSV, TSV, JSONL, JSON, Parquet, glob or folder.")],
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
-    ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    table: TableArgument,
+    target: Targets = None,
+    recipe: RecipeFile = None,
+    set_: Changes = None,
+    json_: AsJson = False,
     page: Annotated[
         Path | None, typer.Option(help="Write a page with pictures and charts: FILE.html.")
     ] = None,

@@ -7,17 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from polymodal.cli.arguments import Changes, RecipeFile, Targets
+
 
 def pack(
     table: Annotated[str, typer.Argument(help="A table, as train takes it.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
-    ] = None,
+    target: Targets = None,
+    recipe: RecipeFile = None,
+    set_: Changes = None,
     to: Annotated[
         Literal["pack", "webdataset", "datasets"],
         typer.Option(help="pack: decoded; webdataset: tar files; datasets: for that library."),

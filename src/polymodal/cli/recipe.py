@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+from polymodal.cli.arguments import Changes, Targets
+
 
 def recipe(
     source: Annotated[str, typer.Argument(help="A run directory, or a table.")],
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
-    ] = None,
+    target: Targets = None,
+    set_: Changes = None,
 ) -> None:
     """Print the effective recipe: every option with its value, and what it does.
 

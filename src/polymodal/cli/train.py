@@ -8,24 +8,17 @@ from typing import Annotated, Literal
 
 import typer
 
+from polymodal.cli.arguments import Changes, Inputs, OwnTable, RecipeFile, TableOrRecipe, Targets
+
 
 def train(
-    table: Annotated[
-        str | None, typer.Argument(help="A table, or a recipe (YAML) that names one.")
-    ] = None,
-    target: Annotated[
-        list[str] | None, typer.Option("--target", "-t", help="Column to predict; repeatable.")
-    ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", "-i", help="Column to predict from; repeatable. Default: all."),
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="A recipe (YAML).")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="One option, as a.b=value; repeatable.")
-    ] = None,
-    validation: Annotated[str | None, typer.Option(help="A table of its own.")] = None,
-    test: Annotated[str | None, typer.Option(help="A table of its own.")] = None,
+    table: TableOrRecipe = None,
+    target: Targets = None,
+    inputs: Inputs = None,
+    recipe: RecipeFile = None,
+    set_: Changes = None,
+    validation: OwnTable = None,
+    test: OwnTable = None,
     out: Annotated[Path | None, typer.Option(help="The run directory. Default: runs/NAME.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the training that --out holds.")
