@@ -68,10 +68,11 @@ LAYERS: list[dict[str, list[str]]] = [
         "arrays": ["data/arrays.py"],
         "plot": ["data/plot.py", "data/heatmap.py"],
         "variations": ["data/*_variation.py"],
+        "views": ["data/views.py"],
     },
-    {"media": ["data/media.py"]},
+    {"media": ["data/media.py"], "pytorch": ["data/pytorch.py"]},
     {"batch": ["batch.py"], "transformer": ["transformer.py"]},
-    {"files": ["files.py"], "errors": ["errors.py"]},
+    {"files": ["files.py"], "errors": ["errors.py"], "countdown": ["countdown.py"]},
 ]
 # The front door names what is public and loads it when asked; the data room's is empty.
 FRONT_DOORS = ("__init__.py", "data/__init__.py")

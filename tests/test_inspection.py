@@ -22,6 +22,16 @@ def test_a_table_without_a_target(small_folder: Path) -> None:
     assert found.schema["hand"].distinct == 3
 
 
+def test_every_stage_is_told(small_folder: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    found = inspect(small_folder / "table.csv", labels=False, tell=lambda *said: told.append(said))
+    stages = list(dict.fromkeys(stage for stage, _, _ in told))
+    assert stages[:2] == ["reading", "decoding"] and "looking for drift" in stages
+    decoded = [(done, total) for stage, done, total in told if stage == "decoding"]
+    cells = ROWS * len(found.modalities)
+    assert decoded[-1] == (cells, cells)
+
+
 def test_what_would_be_trained_is_what_is_trained(
     small_folder: Path, whole_run: Path, whole: pm.Predictor
 ) -> None:

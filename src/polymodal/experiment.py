@@ -21,6 +21,7 @@ from polymodal.assessment import Assessment, Assessor, Train
 from polymodal.build import effective
 from polymodal.checks import Subject, check
 from polymodal.cost import PartCost, costs
+from polymodal.countdown import Countdown
 from polymodal.data.dataset import Dataset
 from polymodal.data.kept_packs import kept_packs
 from polymodal.data.loader import Columns, Loader
@@ -156,6 +157,8 @@ class Experiment:
             write_file(self.directory / RECIPE, self.recipe.to_yaml(comments=True))
         with self._timed("decoding the cells"):
             self.tell(f"decoding {len(dataset.table):,} rows")
+            cells = len(dataset.table) * len(self.modalities)
+            countdown = Countdown("decoding", cells, of="cells", tell=self.tell)
             self.pack: Pack = pack(
                 dataset.table,
                 self.modalities,
@@ -168,6 +171,7 @@ class Experiment:
                 ),
                 broken=self.recipe.data.broken,
                 workers=self._workers,
+                advance=countdown.advance,
             )
             dataset.findings += explained(self.pack.findings, dataset.schema.targets)
         self.features = None

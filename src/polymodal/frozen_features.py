@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from polymodal.batch import Tokens
+from polymodal.countdown import spoken_time
 from polymodal.data.growing_array import GrowingArray
 from polymodal.data.loader import gather
 from polymodal.data.modalities import Modality
@@ -170,10 +171,12 @@ class FrozenFeatures:
                 if len(kept) - told >= NEWS_AFTER * len(lengths):
                     told = len(kept)
                     done = f"{told:,} of {len(lengths):,} cells"
-                    self.tell(f"{what}: {done}, {_time(left * (now - started))} left")
+                    self.tell(f"{what}: {done}, {spoken_time(left * (now - started))} left")
         kept.save()
         seconds, size = time.perf_counter() - started, kept.path.stat().st_size
-        self.tell(f"{what}: {len(kept):,} cells in {_time(seconds)}, {size / 1e6:,.1f} MB on disk")
+        self.tell(
+            f"{what}: {len(kept):,} cells in {spoken_time(seconds)}, {size / 1e6:,.1f} MB on disk"
+        )
         return True
 
 
@@ -242,12 +245,3 @@ def _fingerprint(encoder: Encoder) -> bytes:
 def _tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """Weights and buffers, those too that a saved run does not hold."""
     return chain(module.named_parameters(), module.named_buffers())
-
-
-def _time(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> _time(41.3), _time(200)
-    ('41 s', '3 min')
-    """
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -12,6 +12,7 @@ from typing import Any
 
 from polymodal.build import effective
 from polymodal.checks import Subject, check
+from polymodal.countdown import TellStage
 from polymodal.data.dataset import Dataset
 from polymodal.data.findings import Finding
 from polymodal.data.kept_packs import kept_packs
@@ -85,6 +86,7 @@ def inspect(
     *,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     labels: bool = True,
+    tell: TellStage = lambda stage, done, total: None,
 ) -> Inspection:
     """Infer the schema, open every file, look for what is wrong, and say what would be trained.
 
@@ -93,10 +95,12 @@ def inspect(
         target: the column or columns to predict; None only looks.
         recipe: what differs from the defaults.
         labels: whether to look for wrong labels, too, which takes the longest.
+        tell: is told a stage, how much of it is done, and how much there is.
 
     Raises:
         PolymodalError: the table cannot be read, or the recipe does not fit it.
     """
+    tell("reading", 0, 1)
     loaded, table = Recipe.load(recipe), Table.read(data)
     targets = chosen_targets(loaded, target)
     dataset = dataset_of(loaded, table, targets)
@@ -106,7 +110,7 @@ def inspect(
         rows = {part: len(dataset.rows(part)) for part in ("train", "validation", "test")}
         options = loaded.train.resolved(rows["train"])
         whole = effective(loaded, dataset.schema, modalities).model_copy(update={"train": options})
-    findings = _checked(dataset, modalities, loaded, labels=labels)
+    findings = _checked(dataset, modalities, loaded, labels=labels, tell=tell)
     source = "table"
     if isinstance(data, str | Path):
         source = "/".join(Path(data).absolute().parts[-2:])
@@ -114,7 +118,12 @@ def inspect(
 
 
 def _checked(
-    dataset: Dataset, modalities: Mapping[str, Modality], recipe: Recipe, *, labels: bool
+    dataset: Dataset,
+    modalities: Mapping[str, Modality],
+    recipe: Recipe,
+    *,
+    labels: bool,
+    tell: TellStage,
 ) -> list[Finding]:
     """What was found in splitting, what decoding every cell brings to light, and all checks."""
     options = recipe.data
@@ -126,7 +135,14 @@ def _checked(
             keep=options.keep_packs,
         )
         workers = (os.cpu_count() or 1) if options.workers == "auto" else options.workers
-        packed = pack(dataset.table, modalities, directory=packs, workers=workers)
+        done, cells = 0, len(dataset.table) * len(modalities)
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            tell("decoding", done, cells)
+
+        packed = pack(dataset.table, modalities, directory=packs, workers=workers, advance=advance)
         known = [*dataset.findings, *explained(packed.findings, dataset.schema.targets)]
         subject = Subject.of(dataset, modalities, packed, seed=recipe.seed)
-        return check(subject, known, labels=labels)
+        return check(subject, known, labels=labels, tell=tell)

@@ -29,6 +29,7 @@ from polymodal.checks.outliers import find_odd_numbers, find_unusual_cells
 from polymodal.checks.spelling import find_broken_encoding, find_spelling_variants
 from polymodal.checks.subject import Subject
 from polymodal.checks.swapped_cells import find_swapped_cells
+from polymodal.countdown import TellStage
 from polymodal.data.findings import Finding
 
 log = logging.getLogger("polymodal")
@@ -61,26 +62,44 @@ CHECKS: tuple[Check, ...] = (
 SEVERITIES = ("error", "warning", "note")
 
 
-def check(subject: Subject, known: Iterable[Finding] = (), *, labels: bool = True) -> list[Finding]:
+def check(
+    subject: Subject,
+    known: Iterable[Finding] = (),
+    *,
+    labels: bool = True,
+    tell: TellStage = lambda stage, done, total: None,
+) -> list[Finding]:
     """All that is wrong with a table, the worst first.
 
     Args:
         subject: the table with its decoded cells.
         known: what was found before, in splitting and decoding.
         labels: whether to look for label errors, which takes the longest.
+        tell: is told a stage, how many checks are made, and how many there are.
     """
     found = diagnosed(known, subject)
     checks = [*CHECKS, find_label_errors] if labels else CHECKS
     with warnings.catch_warnings():
         # Numbers of users' tables may overflow or be all alike: what comes of it is looked at.
         warnings.filterwarnings("ignore", category=RuntimeWarning)
-        for one in checks:
+        for made, one in enumerate(checks):
+            tell(f"looking for {_words(one.__name__)}", made, len(checks))
             try:
                 found += one(subject)
             except Exception as error:  # a check that fails must not cost a finished training
                 log.exception("the check %s failed", one.__name__)
                 found.append(_failed(one.__name__, error))
+    tell("looking", len(checks), len(checks))
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _words(name: str) -> str:
+    """What a check looks for.
+
+    >>> _words("find_near_duplicates")
+    'near duplicates'
+    """
+    return name.removeprefix("find_").replace("_", " ")
 
 
 def _failed(name: str, error: Exception) -> Finding:
@@ -88,7 +107,7 @@ def _failed(name: str, error: Exception) -> Finding:
         "not_checked",
         "warning",
         column="",
-        what=f"{name.removeprefix('find_').replace('_', ' ')}: the check failed ({error!r})",
+        what=f"{_words(name)}: the check failed ({error!r})",
         why="this is a mistake of polymodal, not of the data",
         remedy="all else was checked; please report it",
     )

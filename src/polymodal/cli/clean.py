@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from polymodal.cli.arguments import Changes, RecipeFile, Targets
+from polymodal.cli.watched import watched
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +79,7 @@ def clean(
     from polymodal.repairs.cleaning import clean as repair
 
     chosen = Recipe.load(recipe).override(set_ or [])
-    found = _watched(
+    found = watched(
         console,
         lambda tell: repair(
             table,
@@ -96,22 +96,6 @@ def clean(
         return
     console.print(f"Cleaned: {found.path}", style="bold", markup=False, soft_wrap=True)
     console.print(f"Every change: {found.record}", markup=False, soft_wrap=True)
-
-
-def _watched(
-    console: Console, work: Callable[[Callable[[str, int, int], None]], Cleaning]
-) -> Cleaning:
-    """Do long work under a bar that says what it is at."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("looking", total=1)
-
-        def tell(stage: str, done: int, total: int) -> None:
-            progress.update(task, description=stage, completed=done, total=total)
-
-        return work(tell)
 
 
 def _show(console: Console, found: Cleaning) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from polymodal.cli.arguments import AsJson, Changes, RecipeFile, TableArgument, Targets
+from polymodal.cli.watched import watched
 
 
 def inspect(
@@ -38,7 +39,11 @@ def inspect(
     from polymodal.recipe import Recipe
 
     chosen = Recipe.load(recipe).override(set_ or [])
-    found = look(table, target or None, recipe=chosen, labels=labels)
+    # Where JSON is printed, nothing else may be.
+    found = watched(
+        Console(stderr=True),
+        lambda tell: look(table, target or None, recipe=chosen, labels=labels, tell=tell),
+    )
     if page is not None:
         found.write_page(page, command=_command(table, target or [], page))
     if json_:

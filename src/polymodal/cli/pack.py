@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from polymodal.cli.arguments import Changes, RecipeFile, Targets
+from polymodal.cli.watched import watched
 
 
 def pack(
@@ -34,7 +35,6 @@ def pack(
         polymodal pack data.csv -o shards --to webdataset
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from polymodal.cli.show import show_findings
     from polymodal.data.export import save_datasets, write_webdataset
@@ -48,16 +48,16 @@ def pack(
         write(Table.read(table), out)
         console.print(f"Written: {out}", style="bold", soft_wrap=True, markup=False)
         return
-    columns = ("decoding", BarColumn(), MofNCompleteColumn(), "cells,", TimeRemainingColumn())
-    with Progress(*columns, "left", console=console) as progress:
-        task = progress.add_task("decoding", total=None)
-        done = pack_table(
+    done = watched(
+        console,
+        lambda tell: pack_table(
             table,
             out,
             target or None,
             recipe=Recipe.load(recipe).override(set_ or []),
-            advance=lambda n, total: progress.update(task, completed=n, total=total),
-        )
+            advance=lambda n, total: tell("decoding", n, total),
+        ),
+    )
     show_findings(console, done.findings)
     said = f"Packed: {done.folder} ({done.rows:,} rows, {done.size / 1e6:,.1f} MB)"
     console.print(said, style="bold", soft_wrap=True, markup=False)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from polymodal.countdown import TellStage
 from polymodal.data.findings import Finding
 from polymodal.data.readers import to_column
 from polymodal.data.schema import PARTS, Schema
@@ -110,7 +111,7 @@ def clean(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
-    tell: Callable[[str, int, int], None] | None = None,
+    tell: TellStage = lambda stage, done, total: None,
 ) -> Cleaning:
     """Repair a table by the section ``clean`` of a recipe.
 
@@ -138,7 +139,6 @@ def clean(
         >>> found.table.cells("said")[:1], found.repairs[0].before
         (['the bird number 0 sings'], 'the  bird number 0 sings ')
     """
-    say = tell or (lambda stage, done, total: None)
     loaded = Recipe.load(recipe)
     source = _single_file(data)
     table = Table.read(data)
@@ -148,23 +148,21 @@ def clean(
     if place is not None:
         check_free(place, kept_options, source, overwrite=overwrite)
         place.parent.mkdir(parents=True, exist_ok=True)
-    say("looking", 0, 1)
     wanted = loaded.clean.label_errors != "keep"  # which takes the longest to find
-    seen = inspect(table, list(targets) or None, recipe=loaded, labels=wanted)
-    say("looking", 1, 1)
+    seen = inspect(table, list(targets) or None, recipe=loaded, labels=wanted, tell=tell)
     draft = _draft(table, seen.schema, loaded, place)
-    _repair(draft, seen.findings, say)
+    _repair(draft, seen.findings, tell)
     if len(draft.dropped) == len(table):
         raise PolymodalError(
             "Every row would be dropped; set options of clean to treat_as_missing or keep."
         )
     found = Cleaning(_as_table(draft), draft.repairs, draft.left, len(table))
     if place is not None:
-        say("writing", 0, 1)
+        tell("writing", 0, 1)
         write_cleaned(draft, place, source, options=kept_options)
         found.path, found.record = place, place.parent / RECORD
         found.table = Table.read(place)
-        say("writing", 1, 1)
+        tell("writing", 1, 1)
     return found
 
 
@@ -195,22 +193,20 @@ def _draft(table: Table, schema: Schema, recipe: Recipe, place: Path | None) -> 
     return Draft(table, schema, parts, given, recipe.clean, folder)
 
 
-def _repair(
-    draft: Draft, findings: Sequence[Finding], say: Callable[[str, int, int], None]
-) -> None:
+def _repair(draft: Draft, findings: Sequence[Finding], tell: TellStage) -> None:
     """All rules: cells before rows, and last what learns from the cells that are left."""
     steps: list[tuple[str, Callable[[], None]]] = [
         ("values", lambda: repair_values(draft, findings)),
         ("strings", lambda: repair_strings(draft, findings)),
         ("media", lambda: repair_media(draft, findings)),
         ("rows", lambda: repair_rows(draft, findings)),
-        ("noise", lambda: denoise(draft, say)),
+        ("noise", lambda: denoise(draft, tell)),
         ("gaps", lambda: fill_missing(draft)),
     ]
     for done, (name, step) in enumerate(steps):
-        say(f"repairing {name}", done, len(steps))
+        tell(f"repairing {name}", done, len(steps))
         step()
-    say("repairing", len(steps), len(steps))
+    tell("repairing", len(steps), len(steps))
     for finding in findings:
         if reason := _why_left(draft, finding):
             draft.leave(finding.kind, finding.column, finding.count, reason)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from polymodal.countdown import spoken_time
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -130,7 +132,7 @@ class RichProgress:
         if self._console.is_terminal:
             text = (
                 f"loss {loss:.4f}{self._best} · {rows_per_second:,.0f} rows/s"
-                f" · {_time(seconds_left)} left"
+                f" · {spoken_time(seconds_left)} left"
             )
             self._bar.update(self._task, completed=step, total=total_steps, text=text, refresh=True)
 
@@ -142,7 +144,7 @@ class RichProgress:
             f"epoch {row['epoch']:.0f}/{self._epochs}  loss {row['train_loss']:.4f}"
             f"  validation loss {row['validation_loss']:.4f}"
             f"  {metric} {row['validation_metric']:.4f}{' (best)' if best else ''}"
-            f"  {row['rows_per_second']:,.0f} rows/s  {_time(row['seconds'])}",
+            f"  {row['rows_per_second']:,.0f} rows/s  {spoken_time(row['seconds'])}",
             highlight=False,
         )
 
@@ -151,16 +153,3 @@ class RichProgress:
         if self._console.is_terminal:
             self._bar.stop()
         self._console.print(message, highlight=False)
-
-
-def _time(seconds: float) -> str:
-    """Seconds as a person says them.
-
-    >>> _time(7.4), _time(75), _time(3700)
-    ('7 s', '1 min 15 s', '1 h 01 min')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
