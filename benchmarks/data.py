@@ -173,8 +173,55 @@ def kills(place: Path, options: Any) -> None:
     figure("cells equal to the undisturbed pack's", sum(equal) / len(names), least=1)
 
 
+def cleaning(place: Path, options: Any) -> None:
+    """SIGKILL at random instants while cleaning; each time it is begun anew."""
+    import csv
+
+    from polymodal.repairs.cleaning import clean
+
+    soiled = place / "soiled.csv"
+    kinds = ["cat", "dog"]
+    with open(soiled, "w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file)
+        write.writerow(["photo", "said", "kind"])
+        for at, photo in enumerate(sorted((place / "photos").glob("*.jpg"))):
+            said = f"  picture {at} of ａ  {kinds[at % 2]} "
+            write.writerow([photo.relative_to(place), said, kinds[at % 2]])
+    recipe = {"clean": {"pictures": "median"}}
+    before = soiled.read_bytes()
+    title(f"{options.kills} kills at random instants while cleaning {options.photos:,} rows")
+    began = time.perf_counter()
+    clean(soiled, "kind", recipe=recipe, out=place / "undisturbed")
+    seconds = time.perf_counter() - began
+    undisturbed = written(place / "undisturbed")
+    chance, out, whole = random.Random(0), place / "cleaned", 0
+    for _ in range(options.kills):
+        process = FORK.Process(
+            target=clean, args=(soiled, "kind"), kwargs={"recipe": recipe, "out": out}
+        )
+        process.start()
+        time.sleep(chance.uniform(0.02, 1.0) * seconds)
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+        table = out / "soiled.csv"
+        whole += not table.exists() or written(out) == undisturbed
+    clean(soiled, "kind", recipe=recipe, out=out, overwrite=True)
+    figure(
+        "share of kills after which there is nothing or the whole", whole / options.kills, least=1
+    )
+    figure("equal to the undisturbed result", float(written(out) == undisturbed), least=1)
+    figure("input untouched", float(soiled.read_bytes() == before), least=1)
+
+
+def written(folder: Path) -> dict[Path, bytes]:
+    """What a cleaning wrote; files that a kill left behind half-written do not count."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".new")
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
 PARTS: dict[str, Callable[[Path, Any], None]] = {
-    "packing": packing, "batches": batches, "streaming": streaming, "kills": kills, "rows": rows,
+    "packing": packing, "batches": batches, "streaming": streaming, "kills": kills,
+    "cleaning": cleaning, "rows": rows,
 }  # fmt: skip
 
 
