@@ -1,0 +1,1 @@
+"""Searching: a table's rows on disk, found by anything a model can read."""
