@@ -1,0 +1,1 @@
+"""Smaller and faster models, with what each costs in score measured."""
