@@ -145,7 +145,7 @@ def test_the_recipe_of_an_example_is_right(recipe: Path) -> None:
     from polymodal import Recipe
 
     loaded = Recipe.load(recipe)
-    assert loaded.targets and loaded.inputs
+    assert loaded.inputs and (loaded.targets or loaded.objective.name == "align")
     if loaded.table:
         assert Path(str(loaded.table)).exists()
 

@@ -79,7 +79,9 @@ def test_the_curves_are_the_scores_with_the_other_columns_hidden(
         batches = Loader(run.pack, columns, rows=rows[has], batch_size=5)
         others = [name for name in INPUTS if name not in own]
         said = predict_batches(model, batches, without=others)
-        found = outcomes(model, said.predictions, said.rows, run.pack, modalities)
+        found = outcomes(
+            model, said.predictions, said.rows, run.pack, modalities, table=run.dataset.table
+        )
         score = np.mean([headline_value(outcome) for outcome in found.values()])
         assert row[f"alone/{branch}"] == pytest.approx(score, abs=1e-6)
         assert row[f"alone_loss/{branch}"] == pytest.approx(sum(said.losses.values()), rel=1e-4)

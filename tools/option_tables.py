@@ -61,6 +61,11 @@ def metrics() -> str:
         "Tags": Outcome("t", "tagging", tags, tags, shares, ("a", "b"), rows),
         "A number": Outcome("t", "regression", amounts, amounts, None, (), rows),
     }
+    said = np.array([["a red ball on the grass", "the ball is red"]] * 2)
+    answers = np.array(["a red ball", "a ball"])
+    outcomes["A text"] = Outcome(
+        "t", "text", said, answers, None, (), np.arange(2), surprise=np.ones((2, 2))
+    )
     parts = []
     for title, outcome in outcomes.items():
         first = headline(outcome)

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from polymodal.data.dataset import Dataset
+from polymodal.data.findings import Finding
+from polymodal.data.heatmap import spotlit
 from polymodal.data.loader import Columns, Loader
-from polymodal.data.modalities import Modality
+from polymodal.data.media import Shown
+from polymodal.data.modalities import Image, Modality, Passages, Text
 from polymodal.data.pack import Pack
 from polymodal.errors import CellError
 from polymodal.evaluation import (
@@ -24,19 +27,25 @@ from polymodal.evaluation import (
     evaluate,
     mean,
     most_frequent,
+    most_frequent_text,
+    nearest_text,
     probe,
     verdict,
 )
 from polymodal.evaluation.ablation import subsets
+from polymodal.evaluation.attended import attended
 from polymodal.evaluation.features import table_features
 from polymodal.evaluation.prediction import outcomes, pooled_features, predict_batches
+from polymodal.evaluation.text_scores import missing_packages
 from polymodal.frozen_features import FrozenFeatures
+from polymodal.matching import Matched, Matcher
 from polymodal.model import MultimodalModel
 from polymodal.recipe import Recipe
 
 BATCH = 256
 MOST_BASELINE_ROWS = 10_000
 MOST_ABLATION_ROWS = 10_000
+MOST_WORDS_SHOWN = 16
 
 Train = Callable[[Sequence[str]], MultimodalModel]
 """Trains a model on some of the input columns alone."""
@@ -53,6 +62,7 @@ class Assessment:
         verdicts: target -> how the model compares with the best of them.
         subsets: target -> sets of input columns left visible, with the headline score of each.
         examples: target -> "worst" or "surest_right" -> rows as a person wants to see them.
+        matched: where nothing was predicted, how well columns or identities are told apart.
     """
 
     outcomes: dict[str, Outcome]
@@ -61,6 +71,7 @@ class Assessment:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     subsets: dict[str, list[tuple[tuple[str, ...], Score]]] = field(default_factory=dict)
     examples: dict[str, dict[str, list[Example]]] = field(default_factory=dict)
+    matched: Matched | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As ``metrics.json`` holds it."""
@@ -86,6 +97,7 @@ class Assessment:
                 target: {"kind": said.kind, "best_other": said.name, "text": said.sentence("en")}
                 for target, said in self.verdicts.items()
             },
+            **({} if self.matched is None else self.matched.to_dict()),
         }
 
 
@@ -128,19 +140,28 @@ class Assessor:
             tell: is told what is being done.
         """
         tell("scoring the test part")
+        if self.dataset.items is not None:
+            return Assessment({}, Evaluation({}, len(self.test)), matched=self._matched(model))
         found = self.outcomes(model, self.test)
         scores = {name: self._scores(outcome) for name, outcome in found.items()}
         result = Assessment(found, Evaluation(scores, len(self.test)))
+        self._tell_of_scores_left_out(found)
         rivals = {name: self._constant(outcome) for name, outcome in found.items()}
         if self.options.trees:
             tell("baseline: boosted trees")
             for name, outcome in found.items():
-                rivals[name] |= self._trees(outcome)
+                text = outcome.task == "text"
+                rivals[name] |= self._neighbour(outcome) if text else self._trees(outcome)
         if len(model.branches) > 1 and self.options.single_modalities != "off":
             for branch in model.branches:
                 tell(f"baseline: {branch} alone")
                 if self.options.single_modalities == "probe":
-                    alone = {n: self._probe(model, branch, o) for n, o in found.items()}
+                    # A linear model chooses among answers; it cannot write.
+                    alone = {
+                        n: self._probe(model, branch, o)
+                        for n, o in found.items()
+                        if o.task != "text"
+                    }
                 else:
                     alone = self.outcomes(train(model.columns[branch]), self.test)
                 for name, outcome in alone.items():
@@ -157,8 +178,26 @@ class Assessor:
                 resamples=self.options.resamples,
                 seed=self.recipe.seed,
             )
-            result.examples[name] = self._examples(outcome)
+            result.examples[name] = self._examples(model, outcome)
         return result
+
+    def _matched(self, model: MultimodalModel) -> Matched:
+        matcher = Matcher(self.dataset, self.pack, self.modalities, recipe=self.recipe)
+        held_out = self.batches(model, self.validation)
+        return matcher.match(model, held_out=held_out, test=self.batches(model, self.test))
+
+    def _tell_of_scores_left_out(self, found: Mapping[str, Outcome]) -> None:
+        lacking = missing_packages()
+        for name, outcome in found.items():
+            if outcome.task == "text" and lacking:
+                finding = Finding(
+                    "not_checked",
+                    "note",
+                    column=name,
+                    what=f"some scores of texts are left out: {', '.join(lacking)} not installed",
+                    remedy="pip install 'polymodal[generate]', then polymodal evaluate",
+                )
+                self.dataset.findings.append(finding)
 
     def outcomes(
         self, model: MultimodalModel, rows: np.ndarray, without: Sequence[str] = ()
@@ -169,10 +208,11 @@ class Assessor:
         order, said, _ = predict_batches(model, batches, device=device, without=without)
         back = np.argsort(order)
         said = {name: prediction[back] for name, prediction in said.items()}
-        return outcomes(model, said, order[back], self.pack, self.modalities)
+        table = self.dataset.table
+        return outcomes(model, said, order[back], self.pack, self.modalities, table=table)
 
     def batches(self, model: MultimodalModel, rows: np.ndarray, *, cells: bool = False) -> Loader:
-        """Some rows, with the columns that a model reads and no targets.
+        """Some rows, with the columns that a model reads, and of the targets the texts.
 
         Args:
             model: the network that will read them.
@@ -180,7 +220,8 @@ class Assessor:
             cells: hand out the cells themselves, where features of them are kept, too.
         """
         names = [name for columns in model.columns.values() for name in columns]
-        columns = Columns({name: self.inputs[name] for name in names}, {})
+        texts = {n: m for n, m in self.targets.items() if isinstance(m, Text | Passages)}
+        columns = Columns({name: self.inputs[name] for name in names}, texts)
         pack = self.pack if cells or self.features is None else self.features.pack_for(model)
         return Loader(pack, columns, rows=rows, batch_size=BATCH)
 
@@ -205,7 +246,29 @@ class Assessor:
         truth = np.asarray(store.values[store.index[kept]])
         return kept, truth.astype(bool) if truth.ndim > 1 else truth
 
+    def _texts(self, target: str, rows: np.ndarray) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+        """The rows that have a text as target, and its references there."""
+        modality = self.targets[target]
+        assert isinstance(modality, Text | Passages)
+        kept = rows[self.pack.stores[target].index[rows] >= 0]
+        cells = self.dataset.table.cells(target, kept)
+        return kept, [modality.references(cell) for cell in cells]
+
+    def _neighbour(self, outcome: Outcome) -> dict[str, Outcome]:
+        rows = self.train
+        if len(rows) > MOST_BASELINE_ROWS:
+            chance = np.random.default_rng(self.recipe.seed)
+            rows = chance.permutation(rows)[:MOST_BASELINE_ROWS]
+        rows, texts = self._texts(outcome.target, rows)
+        train = table_features(self.pack, self.inputs, rows)
+        test = table_features(self.pack, self.inputs, outcome.rows)
+        found = nearest_text([*train.values()], texts, [*test.values()], outcome)
+        return {"nearest_neighbour": found}
+
     def _constant(self, outcome: Outcome) -> dict[str, Outcome]:
+        if outcome.task == "text":
+            _, texts = self._texts(outcome.target, self.train)
+            return {"most_frequent": most_frequent_text(texts, outcome)}
         _, truth = self._truth(outcome.target, self.train)
         if outcome.task == "regression":
             return {"mean": mean(truth.astype(np.float64), outcome)}
@@ -252,18 +315,58 @@ class Assessor:
                 found.setdefault(target, []).append((names, self._scores(outcome).headline))
         return found
 
-    def _examples(self, outcome: Outcome) -> dict[str, list[Example]]:
+    def _examples(self, model: MultimodalModel, outcome: Outcome) -> dict[str, list[Example]]:
         half = (self.options.examples + 1) // 2
         chosen = {"worst": outcome.worst(self.options.examples)}
         chosen["surest_right"] = outcome.surest_right(half)
         return {
-            kind: [self._example(outcome, int(place)) for place in places]
+            kind: [
+                self._example(outcome, int(place))._replace(looks=looks)
+                for place, looks in zip(places, self._looks(model, outcome, places), strict=True)
+            ]
             for kind, places in chosen.items()
         }
 
+    def _looks(
+        self, model: MultimodalModel, outcome: Outcome, places: np.ndarray
+    ) -> list[list[tuple[str, Shown]]]:
+        """The first picture of some rows, once for each word, lit where it was looked at."""
+        pictures = [name for name in model.branches if isinstance(self.inputs.get(name), Image)]
+        if outcome.task != "text" or not pictures or not len(places):
+            return [[] for _ in places]
+        name, rows, target = pictures[0], outcome.rows[places], outcome.target
+        batch = self.batches(model, rows).batch(rows).to(next(model.parameters()).device)
+        found = attended(model, batch, target, name, self.targets[target])
+        shown = [dict(self._cells(int(row)))[name] for row in rows]
+        return [
+            [
+                (look.word, Shown("image", spotlit(picture.content, look.grid)))
+                for look in looks[:MOST_WORDS_SHOWN]
+                if picture is not None and isinstance(picture.content, bytes)
+            ]
+            for looks, picture in zip(found, shown, strict=True)
+        ]
+
     def _example(self, outcome: Outcome, place: int) -> Example:
         row = int(outcome.rows[place])
-        cells = []
+        cells = self._cells(row)
+        shares = outcome.probabilities
+        sure = None
+        if shares is not None and outcome.task == "classification":
+            sure = float(shares[place].max())
+        if outcome.scores is not None:
+            sure = float(outcome.scores[place])
+        return Example(
+            row,
+            _say(outcome, outcome.truth[place]),
+            _say(outcome, outcome.answer[place]),
+            sure,
+            cells,
+        )
+
+    def _cells(self, row: int) -> list[tuple[str, Shown | None]]:
+        """A row's inputs as a person wants to see them; None where absent or broken."""
+        cells: list[tuple[str, Shown | None]] = []
         for name, modality in self.inputs.items():
             cell = self.dataset.table.cells(name, [row])[0]
             shown = None
@@ -275,20 +378,12 @@ class Assessor:
                 except CellError:
                     shown = None  # broken, and reported as a finding
             cells.append((name, shown))
-        shares = outcome.probabilities
-        sure = None
-        if shares is not None and outcome.task == "classification":
-            sure = float(shares[place].max())
-        return Example(
-            row,
-            _say(outcome, outcome.truth[place]),
-            _say(outcome, outcome.answer[place]),
-            sure,
-            cells,
-        )
+        return cells
 
 
 def _say(outcome: Outcome, value: Any) -> str:
+    if outcome.task == "text":
+        return str(value) if np.ndim(value) == 0 else "\n".join(text for text in value if text)
     if outcome.task == "classification":
         return outcome.labels[int(value)]
     if outcome.task == "tagging":

@@ -14,6 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+ITEM = "(item)"
+"""The target of columns that are aligned, of which no column is one: which rows are alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -101,12 +104,15 @@ class Batch:
         targets: target column -> its field; empty when predicting.
         rows: ``(B,)`` long, the rows' numbers in their table.
         mixture: in training, what rows that were mixed with others are to answer too.
+        lessons: in training, target -> what a teacher answers: probabilities ``(B, C)``, or a
+            value ``(B,)``.
     """
 
     inputs: dict[str, Field]
     targets: dict[str, Field] = field(default_factory=dict)
     rows: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
     mixture: Mixture | None = None
+    lessons: dict[str, Field] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of rows B."""
@@ -123,6 +129,7 @@ class Batch:
             {name: f.to(device) for name, f in self.targets.items()},
             self.rows.to(device, non_blocking=True),
             mixture,
+            {name: f.to(device) for name, f in self.lessons.items()},
         )
 
     def counting(self, rows: Tensor) -> Batch:

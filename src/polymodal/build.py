@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from polymodal.batch import ITEM
 from polymodal.data.modalities import MODALITIES, Image, Modality
 from polymodal.data.schema import Schema
 from polymodal.encoders import (
@@ -21,8 +22,11 @@ from polymodal.encoders import (
 from polymodal.encoders.encoder import Encoder, TableEncoder
 from polymodal.errors import RecipeError, nearest
 from polymodal.fusion import FUSIONS
-from polymodal.heads import HEADS
+from polymodal.fusion.fusion import Fusion
+from polymodal.fusion.side_by_side import SideBySide
+from polymodal.heads import HEADS, HEADS_OF
 from polymodal.heads.head import Head
+from polymodal.heads.objectives import OBJECTIVES
 from polymodal.model import MultimodalModel
 from polymodal.recipe import NamedPart, Recipe
 from polymodal.recipe_options import ColumnOptions
@@ -51,7 +55,7 @@ ENCODER_OF = {
     "timestamp": "timestamp",
     "geo": "geo",
 }
-HEAD_OF = {"category": "classification", "tags": "tagging", "number": "regression"}
+HEAD_OF = {modality: names[0] for modality, names in HEADS_OF.items()}
 
 
 def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
@@ -69,7 +73,7 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
     modalities = {}
     for name in [*schema.inputs, *schema.targets]:
         column = recipe.column(name)
-        part = column.modality or NamedPart(name=schema[name].modality)
+        part = _modality(recipe, schema, name)
         options = dict(part.options)
         _check_fit(name, part.name, column)
         if column.encoder is not None:
@@ -82,6 +86,17 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
     _check_dropout(recipe, schema, modalities)
     _check_mix(recipe, schema, modalities)
     return modalities
+
+
+def _modality(recipe: Recipe, schema: Schema, name: str) -> NamedPart:
+    """A column's modality; texts that are to be written keep their case, if not said otherwise."""
+    column = recipe.column(name)
+    part = column.modality or NamedPart(name=schema[name].modality)
+    if name not in schema.targets or part.name not in ("text", "passages"):
+        return part
+    aligned = column.head is not None and column.head.name == "ctc"
+    usual = {"lowercase": False} | ({"units": "characters"} if aligned else {})
+    return NamedPart(name=part.name, **usual | part.options)
 
 
 def _check_mix(recipe: Recipe, schema: Schema, modalities: Mapping[str, Modality]) -> None:
@@ -120,10 +135,11 @@ def _check_fit(name: str, modality: str, column: ColumnOptions) -> None:
             f"columns.{name}.encoder = {column.encoder.name!r}: column {name!r} is of modality "
             f"{modality}. {nearest(column.encoder.name, ENCODERS[modality])}"
         )
-    if column.head is not None and column.head.name != HEAD_OF[modality]:
+    if column.head is not None and column.head.name not in HEADS_OF.get(modality, ()):
+        known = " or ".join(HEADS_OF.get(modality, ("none",)))
         raise RecipeError(
             f"columns.{name}.head = {column.head.name!r}: column {name!r} is of modality "
-            f"{modality}, whose head is {HEAD_OF[modality]}. Set columns.{name}.modality to "
+            f"{modality}, whose head is {known}. Set columns.{name}.modality to "
             "predict it otherwise."
         )
 
@@ -183,14 +199,21 @@ def build_model(
     if features:
         encoders[tabular_branch(schema)] = recipe.tabular.build(TABLE_ENCODERS, features=features)
     widths = {name: encoder.width for name, encoder in encoders.items()}
-    fusion = recipe.fusion.build(FUSIONS, widths=widths)
-    heads = {name: _head(recipe, name, modalities[name], fusion.width) for name in schema.targets}
+    fusion: Fusion
+    heads: dict[str, Head]
+    if recipe.objective.name == "align":
+        fusion = SideBySide(widths)
+        heads = {ITEM: recipe.objective.build(OBJECTIVES, widths=widths)}
+    else:
+        fusion = recipe.fusion.build(FUSIONS, widths=widths)
+        heads = {n: _head(recipe, n, modalities[n], fusion.width) for n in schema.targets}
     return MultimodalModel(
         encoders,
         fusion,
         heads,
         modality_dropout=_modality_dropout(recipe, encoders, columns=features),
         loss_weights=recipe.train.loss_weights,
+        cells_at_once=recipe.train.cells_at_once,
     )
 
 
@@ -199,6 +222,8 @@ def _modality_dropout(
 ) -> float | dict[str, float]:
     """What was asked for, for these branches and the columns of the tabular one."""
     asked = recipe.train.modality_dropout
+    if recipe.objective.name == "align":
+        return 0.0  # a hidden branch would only be a pair less to learn from
     if isinstance(asked, dict):
         return {n: chance for n, chance in asked.items() if n in branches or n in columns}
     return asked if len(branches) > 1 else 0.0
@@ -251,7 +276,7 @@ def effective(
         asked = recipe.column(column.name)
         changes: dict[str, Any] = {"role": column.role, "source": column.source or None}
         if column.role in ("input", "target"):
-            changes["modality"] = asked.modality or NamedPart(name=column.modality)
+            changes["modality"] = _modality(recipe, schema, column.name)
         if column.role == "input":
             known = modalities and column.name in modalities
             part = asked.encoder
@@ -261,14 +286,17 @@ def effective(
                 part = NamedPart(name=usual[column.modality])
             changes["encoder"] = part
         if column.role == "target":
-            changes["head"] = asked.head or NamedPart(name=HEAD_OF[column.modality])
+            usual_head = None if recipe.objective.name == "verify" else HEAD_OF[column.modality]
+            changes["head"] = asked.head or (usual_head and NamedPart(name=usual_head))
         columns[column.name] = asked.model_copy(update=changes)
     return recipe.model_copy(update={"columns": columns, "targets": schema.targets}).complete()
 
 
 def _head(recipe: Recipe, name: str, modality: Modality, width: int) -> Head:
-    part = recipe.column(name).head or NamedPart(name=HEAD_OF[modality.name])
-    return part.build(HEADS, width=width, **_accepted(HEADS[part.name], modality.facts()))
+    part, registry = recipe.column(name).head or NamedPart(name=HEAD_OF[modality.name]), HEADS
+    if recipe.objective.name == "verify":
+        part, registry = recipe.objective, OBJECTIVES
+    return part.build(registry, width=width, **_accepted(registry[part.name], modality.facts()))
 
 
 def _accepted(cls: type, facts: Mapping[str, Any]) -> dict[str, Any]:

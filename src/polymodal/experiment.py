@@ -50,7 +50,7 @@ from polymodal.run_directory import (
     save_run,
     write_json,
 )
-from polymodal.train_options import TrainOptions
+from polymodal.train_options import TrainOptions, contrastive_batch_size
 from polymodal.trainer import Trainer
 from polymodal.training import (
     Interrupted,
@@ -123,7 +123,12 @@ class Experiment:
     def prepare(self) -> Dataset:
         """Read the table, infer the schema, split."""
         recipe = self.recipe
-        if not recipe.targets:
+        if recipe.data.stream and recipe.objective.name != "predict":
+            raise RecipeError(
+                f"objective = {recipe.objective.name!r} compares rows of one batch, which a stream "
+                "hands out in its own order. Set data.stream=false."
+            )
+        if not recipe.targets and recipe.objective.name != "align":
             raise RecipeError("No target: name the column to predict (targets: [NAME]).")
         with self._timed("reading the table"):
             table = self._sample() if recipe.data.stream else Table.read(self._data)
@@ -146,7 +151,7 @@ class Experiment:
         rows = dataset.rows("train")
         with self._timed("learning the modalities"):
             self.modalities = learned(self.recipe, dataset)
-        options = self.recipe.train.resolved(len(self.stream or rows))
+        options = self._train_options(rows)
         recipe = effective(self.recipe, dataset.schema, self.modalities)
         self.recipe = recipe.model_copy(update={"train": options})
         if self.overwrite:
@@ -173,7 +178,10 @@ class Experiment:
                 workers=self._workers,
                 advance=countdown.advance,
             )
-            dataset.findings += explained(self.pack.findings, dataset.schema.targets)
+            found = explained(self.pack.findings, dataset.schema.targets)
+            # Identities that training has not seen are what verification is measured on.
+            meant = dataset.schema.targets if dataset.items is not None else ()
+            dataset.findings += [finding for finding in found if finding.column not in meant]
         self.features = None
         if self.recipe.data.keep_features and self.stream is None:
             self.features = FrozenFeatures(
@@ -266,11 +274,13 @@ class Experiment:
     def title(self) -> str:
         """What is learned from what, in a few words."""
         name = self._data if isinstance(self._data, str | Path) else "table"
-        return f"{Path(str(name)).stem}: {', '.join(self.dataset.schema.targets)}"
+        schema = self.dataset.schema
+        return f"{Path(str(name)).stem}: {', '.join(schema.targets) or ' ↔ '.join(schema.inputs)}"
 
     def report(self) -> Report:
         """What the report tells."""
         found, schema = self.assessment, self.dataset.schema
+        language = self.recipe.evaluation.language
         parts = ("train", "validation", "test")
         return Report(
             title=self.title,
@@ -291,6 +301,7 @@ class Experiment:
             environment=environment() | {"computed with": str(self.result.choices)},
             model=self.costs(),
             examples=found.examples,
+            sections=[] if found.matched is None else found.matched.sections(language),
         )
 
     def costs(self) -> list[PartCost]:
@@ -299,6 +310,19 @@ class Experiment:
         columns = Columns({name: self.modalities[name] for name in self.dataset.schema.inputs}, {})
         some = rows[:: -(-len(rows) // ROWS_COUNTED)]
         return costs(self.model, Loader(self.pack, columns, rows=some, batch_size=1))
+
+    def _train_options(self, rows: np.ndarray) -> TrainOptions:
+        """The options with all numbers; rows that are to be compared want large batches."""
+        options, items = self.recipe.train, self.dataset.items
+        if self.recipe.objective.name != "align" or items is None:
+            return options.resolved(len(self.stream or rows))
+        count = len(rows)
+        if self.recipe.objective.options.get("captions", "one") == "one":
+            count = len(np.unique(items[rows]))
+        if options.batch_size == "auto":
+            size = contrastive_batch_size(count)
+            options = options.model_copy(update={"batch_size": size})
+        return options.resolved(count)
 
     @property
     def _workers(self) -> int:

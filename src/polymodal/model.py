@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from polymodal.batch import Batch, Field, Fused, Tokens
 from polymodal.encoders.encoder import Encoder, TableEncoder
 from polymodal.fusion.fusion import Fusion
+from polymodal.gradient_caching import in_parts
 from polymodal.heads.decision import decide, decision_name
+from polymodal.heads.embedding_head import EmbeddingHead
 from polymodal.heads.head import Head
 from polymodal.modality_dropout import ModalityDropout
 
@@ -30,6 +32,8 @@ class MultimodalModel(nn.Module):
             and of columns that a :class:`TableEncoder` reads (see :class:`ModalityDropout`).
         loss_weights: target -> weight of its loss; None lets the network learn the balance of
             several targets by their uncertainty (Kendall, Gal & Cipolla 2018).
+        cells_at_once: in training, cells that an encoder is run on at a time, so that batches
+            may be larger than the memory (see :func:`~polymodal.gradient_caching.in_parts`).
 
     Raises:
         ValueError: no encoder or no head, a weight for a target or a dropout for an input that
@@ -58,6 +62,7 @@ class MultimodalModel(nn.Module):
         *,
         modality_dropout: float | Mapping[str, float] = 0.0,
         loss_weights: Mapping[str, float] | None = None,
+        cells_at_once: int | None = None,
     ) -> None:
         super().__init__()
         if not encoders or not heads:
@@ -75,28 +80,46 @@ class MultimodalModel(nn.Module):
             name: e.columns if isinstance(e, TableEncoder) else (name,)
             for name, e in encoders.items()
         }
-        self.modality_dropout = modality_dropout
+        self.modality_dropout, self.cells_at_once = modality_dropout, cells_at_once
         hides = bool(modality_dropout)
         self._dropout = ModalityDropout(modality_dropout, self.columns) if hides else None
         self.loss_weights = None if loss_weights is None else dict(loss_weights)
         learned = loss_weights is None and len(heads) > 1
         self.log_variance = nn.Parameter(torch.zeros(len(heads))) if learned else None
 
-    def encode(self, batch: Batch) -> tuple[dict[str, Tokens], dict[str, Tensor]]:
-        """Tokens of each branch for each row, and in which rows the branch is present."""
+    def encode(
+        self, batch: Batch, *, only: str | None = None
+    ) -> tuple[dict[str, Tokens], dict[str, Tensor]]:
+        """Tokens of each branch for each row, and in which rows the branch is present.
+
+        Args:
+            batch: the rows.
+            only: the one branch that is run, all others being absent; None runs all.
+        """
         if self.training and self._dropout is not None:
             batch = replace(batch, inputs=self._dropout.cells(batch.inputs))
         tokens, present = {}, {}
         for name in self.branches:
             encoder, columns = self.encoders[_key(name)], self.columns[name]
+            if only not in (None, name):
+                nothing = batch.rows.new_zeros((len(batch), self.encoder(name).width)).float()
+                tokens[name] = Tokens(nothing[:, None], None, nothing)
+                present[name] = torch.zeros_like(nothing[:, 0], dtype=torch.bool)
+                continue
             if isinstance(encoder, TableEncoder):
                 tokens[name] = encoder({c: batch.inputs[c] for c in columns})
             else:
                 field = batch.inputs[name]
-                cells = field.tokens() if field.encoded else encoder(field)
+                cells = field.tokens() if field.encoded else self._read(encoder, field)
                 tokens[name] = cells.take(field.index)
             present[name] = self.presence(batch, name)
         return tokens, present
+
+    def _read(self, encoder: nn.Module, field: Field) -> Tokens:
+        if self.cells_at_once is None or not self.training:
+            tokens: Tokens = encoder(field)
+            return tokens
+        return in_parts(encoder, field, self.cells_at_once)
 
     def presence(self, batch: Batch, branch: str) -> Tensor:
         """In which rows a branch is present ``(B,)``: one of its columns is."""
@@ -105,6 +128,20 @@ class MultimodalModel(nn.Module):
     def fuse(self, batch: Batch) -> Fused:
         """The batch's rows, fused: what the heads see, and what embeddings are made of."""
         return self._fuse(*self.encode(batch))
+
+    @property
+    def aligned(self) -> bool:
+        """Whether single columns and whole rows have vectors in one space."""
+        return any(isinstance(head, EmbeddingHead) for head in self.heads.values())
+
+    def vector(self, tokens: Mapping[str, Tokens], present: Mapping[str, Tensor]) -> Tensor:
+        """The row as one vector ``(B, D)``: what embeddings are, from what :meth:`encode` gave."""
+        fused = self._fuse(tokens, present)
+        for name in self.targets:
+            head = self.head(name)
+            if isinstance(head, EmbeddingHead):
+                return head.vector(self._decide(fused)[name])
+        return fused.vector
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Prediction of each target, as its head's loss wants it.

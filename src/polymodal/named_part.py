@@ -15,6 +15,7 @@ from polymodal.encoders import ENCODERS, TABLE_ENCODERS
 from polymodal.errors import MissingExtra, RecipeError, nearest
 from polymodal.fusion import FUSIONS
 from polymodal.heads import HEADS
+from polymodal.heads.objectives import OBJECTIVES
 from polymodal.mistake import Mistake, report
 from polymodal.signature import REQUIRED, Option, check, options_of, to_json
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 Registry: TypeAlias = Mapping[str, type[T]]
 """Name -> class."""
 
-SLOTS = ("modality", "encoder", "head", "fusion", "tabular")
+SLOTS = ("modality", "encoder", "head", "objective", "fusion", "tabular")
 """The options of a recipe in which a named part stands."""
 
 DATA_DERIVED = frozenset({"center", "scale", "log", "weights", "config"})
@@ -121,6 +122,7 @@ def registries(slot: str, modality: NamedPart | None = None) -> list[Registry[An
     places: dict[str, Registry[Any]] = {
         "modality": MODALITIES,
         "head": HEADS,
+        "objective": OBJECTIVES,
         "fusion": FUSIONS,
         "tabular": TABLE_ENCODERS,
     }

@@ -4,28 +4,47 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from polymodal.batch import ITEM
 from polymodal.data.findings import Finding
+from polymodal.data.items import ITEM_COLUMN, LISTS, unfolded
 from polymodal.data.loader import Columns, Loader
+from polymodal.data.modalities import Passages, Text
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import PARTS
 from polymodal.data.table import Table, columns_named
-from polymodal.errors import TableError, nearest
+from polymodal.errors import PolymodalError, TableError, nearest
 from polymodal.evaluation import Evaluation, evaluate
+from polymodal.evaluation.embedding import (
+    Kind,
+    branch_of,
+    embed_batches,
+    kept_as,
+    mean_of_each,
+    normalised,
+)
+from polymodal.evaluation.identity_pairs import SameOrNot
 from polymodal.evaluation.outcome import Outcome
 from polymodal.evaluation.prediction import (
     Answers,
+    Texts,
     answers,
     explained,
     outcomes,
     predict_batches,
 )
+from polymodal.evaluation.writing import decoding_with, several, stream
+from polymodal.evaluation.zero_shot import label_shares, prompts
+from polymodal.heads import TextHead
+from polymodal.heads.alignment import Alignment
+from polymodal.heads.generation import Decoding
 from polymodal.run_directory import Run, load_run, save_run
 
 if TYPE_CHECKING:
@@ -81,7 +100,8 @@ class Predictor:
         Args:
             data: a table as :meth:`Table.read` takes it. Cells may be paths, bytes, pictures,
                 arrays, or missing. Columns are found by name; others are ignored.
-            proba: add a column ``target=class`` with the probability of each class or tag.
+            proba: add a column ``target=class`` with the probability of each class or tag; of a
+                text ``target=score``, the geometric mean of its tokens' probabilities.
             missing: add a column ``_missing``: which inputs of the row were treated as missing.
             broken: what to do with a cell that cannot be used.
 
@@ -94,6 +114,11 @@ class Predictor:
         """
         import pandas
 
+        if ITEM in self.run.model.targets:
+            raise PolymodalError(
+                "The model aligns columns, and predicts nothing: use embed, zero_shot, or an index "
+                "made of its vectors."
+            )
         columns: dict[str, list[Any]] = {}
         absent: list[list[str]] = []
         table = self._read(data)
@@ -113,6 +138,72 @@ class Predictor:
         frame.attrs["missing"] = {n: sum(n in row for row in absent) for n in self.inputs}
         return frame
 
+    def generate(
+        self,
+        row: Mapping[str, Any],
+        target: str | None = None,
+        *,
+        stop: Sequence[str] = (),
+        **options: float,
+    ) -> Iterator[str]:
+        """The text of one row, piece by piece as it is written.
+
+        Args:
+            row: input column -> cell.
+            target: the text, where there are several.
+            stop: the text ends before the first of these.
+            options: how it is written, where that differs from the recipe: ``beams``,
+                ``length_penalty``, ``temperature``, ``top_k``, ``top_p``, ``seed``.
+
+        Raises:
+            TableError: the target is no text.
+            RecipeError: there is no such option.
+        """
+        name, modality, decoding = self._writer(target, options)
+        batch = next(iter(self._loader(self._pack(self._read([row]), 0, "treat_as_missing"))))
+        return stream(
+            self.run.model, batch.to(self.device), name, modality, decoding=decoding, stop=stop
+        )
+
+    def candidates(
+        self, data: Any, target: str | None = None, *, best: int = 5, **options: float
+    ) -> list[list[tuple[str, float]]]:
+        """Several texts of each row, the best first, each with its score (see :meth:`predict`).
+
+        Args:
+            data: a table as :meth:`Table.read` takes it.
+            target: the text, where there are several.
+            best: texts of each row, found by as many beams; or drawn, with a ``temperature``.
+            options: as for :meth:`generate`.
+
+        Raises:
+            TableError: the target is no text.
+            RecipeError: there is no such option.
+        """
+        name, modality, decoding = self._writer(target, options)
+        table = self._read(data)
+        found: list[list[tuple[str, float]]] = [[] for _ in range(len(table))]
+        for start in range(0, len(table), CHUNK):
+            for batch in self._loader(self._pack(table, start, "treat_as_missing")):
+                rows, batch = batch.rows.tolist(), batch.to(self.device)
+                said = several(self.run.model, batch, name, modality, best=best, decoding=decoding)
+                for row, texts in zip(rows, said, strict=True):
+                    found[start + row] = texts
+        return found
+
+    def _writer(
+        self, target: str | None, options: Mapping[str, float]
+    ) -> tuple[str, Text | Passages, Decoding]:
+        """The text that is to be written, and how."""
+        texts = [n for n in self.targets if isinstance(self.run.modalities[n], Text | Passages)]
+        name = target if target is not None or len(texts) != 1 else texts[0]
+        if name not in texts:
+            what = f"{name!r} is no text that" if name else "There is no single text"
+            raise TableError(f"{what} the model writes. {nearest(name or '', texts)}")
+        modality, head = self.run.modalities[name], self.run.model.head(name)
+        assert isinstance(modality, Text | Passages) and isinstance(head, TextHead)
+        return name, modality, decoding_with(head, options)
+
     def evaluate(self, data: Any, *, split: str | None = None) -> Evaluation:
         """Compare the answers with the truth.
 
@@ -131,30 +222,153 @@ class Predictor:
 
     def outcomes(self, data: Any, *, split: str | None = None) -> dict[str, Outcome]:
         """Answers beside the truth, for each target; see :meth:`evaluate`."""
+        if self.aligned:
+            raise PolymodalError(
+                f"The model was trained with objective={self.run.recipe.objective.name}: its "
+                "vectors are compared, and what that is worth is in its report and metrics.json."
+            )
         table = self._read(data, targets=True)
         if split is not None:
             table = table.take(self._part(table, split))
         modalities = {n: self.run.modalities[n] for n in [*self.inputs, *self.targets]}
         packed = pack(table, modalities, workers=os.cpu_count() or 1)
         _tell(explained(packed.findings, self.targets))
-        loader = Loader(packed, self._sources(), rows=np.arange(len(table)), batch_size=BATCH)
+        texts = {n: m for n in self.targets if isinstance(m := modalities[n], Text | Passages)}
+        columns = replace(self._sources(), targets=texts)
+        loader = Loader(packed, columns, rows=np.arange(len(table)), batch_size=BATCH)
         rows, said, _ = predict_batches(self.run.model, loader, device=self.device)
-        found = outcomes(self.run.model, said, rows, packed, self.run.modalities)
+        found = outcomes(self.run.model, said, rows, packed, self.run.modalities, table=table)
         if not found:
             raise TableError(f"No row of {table.source} has a target to compare with.")
         return found
 
-    def embed(self, data: Any) -> np.ndarray:
-        """Each row as one vector ``(rows, width)`` float32: what the fusion makes of it."""
-        table = self._read(data)
-        found = np.empty((len(table), self.run.model.fusion.width), np.float32)
+    @property
+    def embeds(self) -> list[str]:
+        """The input columns that :meth:`embed` can make vectors of, one by one."""
+        return [name for columns in self.run.model.columns.values() for name in columns]
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the vectors of all columns, and of whole rows, can be compared."""
+        return self.run.model.aligned
+
+    def embed(
+        self,
+        data: Any,
+        column: str | None = None,
+        *,
+        normalise: bool = True,
+        dims: int | None = None,
+        kind: Kind = "float32",
+    ) -> np.ndarray:
+        """Each row as one vector ``(rows, width)``, in the order of the rows.
+
+        Args:
+            data: a table as :meth:`Table.read` takes it; for one column, it is all that the table
+                must hold. Where columns are aligned, a cell may hold several captions of a
+                picture, as in training: its vector is the mean of theirs.
+            column: the vectors of this input column alone; None for the whole row.
+            normalise: make each vector one of length 1, so that a dot product is a cosine.
+            dims: only the first so many numbers (of a model that was trained with
+                ``matryoshka``, these say the most).
+            kind: how numbers are kept; see :func:`polymodal.evaluation.embedding.kept_as`.
+
+        Returns:
+            The vectors; zero where the row has no such cell, or one that cannot be read.
+
+        Raises:
+            TableError: a column is not in the table, or ``column`` is not among :attr:`embeds`.
+            PolymodalError: there are fewer dimensions than ``dims``, or no such ``kind``.
+        """
+        if column is not None and column not in self.embeds:
+            raise TableError(f"The model reads no {column!r}. {nearest(column, self.embeds)}")
+        model = self.run.model
+        names = self.inputs if column is None else model.columns[branch_of(model, column)]
+        wanted = names if column is None else [column]
+        table, whose = self._one_by_one(data, wanted)
+        table = self._read(table, inputs=wanted, all_of=names)
+        parts = []
         for start in range(0, len(table), CHUNK):
-            packed = self._pack(table, start, "treat_as_missing")
-            for batch in self._loader(packed):
-                with torch.inference_mode():
-                    vectors = self.run.model.fuse(batch.to(self.device)).vector
-                found[start + batch.rows.numpy()] = vectors.float().cpu().numpy()
-        return found
+            packed = self._pack(table, start, "treat_as_missing", names)
+            loader = self._loader(packed, names)
+            rows, vectors = embed_batches(model, loader, column, device=self.device)
+            parts.append(vectors[np.argsort(rows)])
+        found = np.concatenate(parts)
+        if whose is not None:
+            found = mean_of_each(found, whose)
+        if dims is not None and not 1 <= dims <= found.shape[1]:
+            raise PolymodalError(f"dims is {dims}; a vector has {found.shape[1]} numbers.")
+        found = found[:, :dims]
+        return kept_as(normalised(found) if normalise else found, kind)
+
+    def zero_shot(
+        self,
+        data: Any,
+        column: str,
+        labels: Sequence[str],
+        *,
+        text_column: str,
+        templates: str | Sequence[str] = "{}",
+    ) -> DataFrame:
+        """Name each cell by that label whose words are nearest; no class was trained for it.
+
+        Args:
+            data: a table that holds ``column``.
+            column: the cells to be named, of a model trained with ``objective=align``.
+            labels: what they may be called.
+            text_column: the aligned text column, as which the labels are read.
+            templates: what a label is put into ("a photo of a {}"); of several, the mean counts.
+
+        Returns:
+            A column ``label`` and one for each label with its probability; missing where the cell
+            is.
+
+        Raises:
+            PolymodalError: the model aligns no columns, or labels or templates are not usable.
+        """
+        import pandas
+
+        head = next(iter(self.run.model.heads.values()))
+        if not isinstance(head, Alignment):
+            raise PolymodalError(
+                "Naming cells by words needs a model trained with objective=align; this one "
+                f"was trained with objective={self.run.recipe.objective.name}."
+            )
+        asked = prompts(labels, templates)
+        rows = [{text_column: text} for texts in asked for text in texts]
+        words = self.embed(rows, text_column).reshape(len(labels), -1, head.width).mean(1)
+        shares = label_shares(self.embed(data, column), normalised(words), scale=head.scale)
+        known = ~np.isnan(shares[:, 0])
+        best = np.where(known, np.nan_to_num(shares).argmax(1), -1)
+        named = [labels[i] if i >= 0 else None for i in best]
+        return pandas.DataFrame({"label": named, **dict(zip(labels, shares.T, strict=True))})
+
+    def verify(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> SameOrNot:
+        """Whether two rows are of the same identity.
+
+        Args:
+            first: input column -> cell; columns may be lacking.
+            second: likewise.
+
+        Raises:
+            PolymodalError: the model was not trained with ``objective=verify``, or a row has
+                nothing that it reads.
+        """
+        measured = self.metrics.get("verification")
+        if measured is None:
+            raise PolymodalError(
+                "Comparing identities needs a model trained with objective=verify; this one was "
+                f"trained with objective={self.run.recipe.objective.name}."
+            )
+        vectors = self.embed([dict(first), dict(second)])
+        for row, vector in zip((first, second), vectors, strict=True):
+            if not vector.any():
+                raise PolymodalError(
+                    f"{dict(row)} holds nothing that the model could read: it reads "
+                    f"{', '.join(self.inputs)}."
+                )
+        score, threshold = float(vectors[0] @ vectors[1]), float(measured["threshold"])
+        return SameOrNot(score >= threshold, score, threshold)
 
     def save(self, directory: Path | str) -> None:
         """Write the model into a run directory."""
@@ -170,17 +384,48 @@ class Predictor:
         """
         return cls(load_run(Path(directory)), Path(directory))
 
-    def _sources(self) -> Columns:
-        return Columns({name: self.run.modalities[name] for name in self.inputs}, {})
+    def _one_by_one(self, data: Any, names: Sequence[str]) -> tuple[Any, np.ndarray | None]:
+        """A row for each of several captions in a cell, as in training, and where it came from."""
+        if ITEM not in self.run.model.targets:
+            return data, None
+        kept = [name for name in names if self.run.schema[name].modality in LISTS]
+        table = Table.read(data)
+        single = unfolded(table, names, kept=kept)
+        if single is table:
+            return data, None
+        whose = np.array(single.cells(ITEM_COLUMN))
+        lacking = [n for n in names if n not in single.names] if isinstance(data, list) else []
+        empty = {name: [None] * len(single) for name in lacking}
+        return Table(single.columns | empty, folder=single.folder, source=single.source), whose
 
-    def _read(self, data: Any, *, targets: bool = False) -> Table:
+    def _sources(self, names: Sequence[str] | None = None) -> Columns:
+        chosen = self.inputs if names is None else names
+        return Columns({name: self.run.modalities[name] for name in chosen}, {})
+
+    def _read(
+        self,
+        data: Any,
+        *,
+        targets: bool = False,
+        inputs: Sequence[str] | None = None,
+        all_of: Sequence[str] = (),
+    ) -> Table:
+        """The table with every column that is read.
+
+        Args:
+            data: as a user gives it.
+            targets: whether the targets must be there, too.
+            inputs: the columns that must be there; None for all inputs.
+            all_of: columns that are added empty where they are not there.
+        """
         table = Table.read(data)
         if not len(table):
             raise TableError(f"{table.source} has no rows.")
-        sources = {n: s for n, s in self.run.schema.sources.items() if n in self.inputs}
+        read = [*self.inputs, *(self.targets if targets else ())]
+        sources = {n: s for n, s in self.run.schema.sources.items() if n in read}
         here = set(table.names)
         table = table.with_views({n: s for n, s in sources.items() if here >= {*columns_named(s)}})
-        wanted = [*self.inputs, *(self.targets if targets else ())]
+        wanted = [*(self.inputs if inputs is None else inputs), *(self.targets if targets else ())]
         lacking = [name for name in wanted if name not in table.names]
         known = {column.name for column in self.run.schema.columns}
         unknown = [name for name in table.names if name not in known]
@@ -192,6 +437,7 @@ class Predictor:
                 f"{nearest(first, table.names)} Rename it; or, if it is not known for these "
                 "rows, add it empty."
             )
+        lacking += [n for n in all_of if n not in table.names and n not in lacking]
         empty = {name: [None] * len(table) for name in lacking}
         columns = {name: table.columns[name] for name in table.names if name not in empty}
         return Table(columns | empty, folder=table.folder, source=table.source)
@@ -210,10 +456,16 @@ class Predictor:
             raise TableError(f"No row of {table.source} has {names[0]!r} = {split!r}.")
         return rows
 
-    def _pack(self, table: Table, start: int, broken: Literal["treat_as_missing", "error"]) -> Pack:
+    def _pack(
+        self,
+        table: Table,
+        start: int,
+        broken: Literal["treat_as_missing", "error"],
+        names: Sequence[str] | None = None,
+    ) -> Pack:
         packed = pack(
             table.slice(start, start + CHUNK),
-            self._sources().inputs,
+            self._sources(names).inputs,
             broken=broken,
             workers=os.cpu_count() or 1,
             first_row=start,
@@ -221,13 +473,13 @@ class Predictor:
         _tell(packed.findings, start)
         return packed
 
-    def _loader(self, packed: Pack) -> Loader:
+    def _loader(self, packed: Pack, names: Sequence[str] | None = None) -> Loader:
         rows = np.arange(packed.rows)
-        return Loader(packed, self._sources(), rows=rows, batch_size=BATCH)
+        return Loader(packed, self._sources(names), rows=rows, batch_size=BATCH)
 
     def _chunks(
         self, table: Table, broken: Literal["treat_as_missing", "error"]
-    ) -> Iterator[tuple[Pack, np.ndarray, dict[str, torch.Tensor]]]:
+    ) -> Iterator[tuple[Pack, np.ndarray, dict[str, torch.Tensor | Texts]]]:
         for start in range(0, len(table), CHUNK):
             packed = self._pack(table, start, broken)
             rows, said, _ = predict_batches(
@@ -243,6 +495,8 @@ class Predictor:
             if proba and said.probabilities is not None:
                 for label, share in zip(modality.labels, said.probabilities.T, strict=True):  # type: ignore[attr-defined]
                     columns[f"{name}={label}"] = share.tolist()
+            if proba and said.scores is not None:
+                columns[f"{name}=score"] = said.scores.tolist()
         return columns
 
 

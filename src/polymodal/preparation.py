@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
 
 from polymodal.build import build_modalities
 from polymodal.data.dataset import Dataset, fit_modalities, prepare
+from polymodal.data.items import ITEM_COLUMN, LISTS, identities_of, items_of, unfolded
 from polymodal.data.leaks import find_leaks
 from polymodal.data.modalities import Modality
 from polymodal.data.schema import Role, Schema, infer_schema
 from polymodal.data.table import Table
+from polymodal.errors import RecipeError
 from polymodal.recipe import Recipe
 
 
@@ -53,6 +56,10 @@ def dataset_of(
     Raises:
         PolymodalError: table, schema or split do not allow it.
     """
+    if recipe.objective.name == "align":
+        return _to_align(recipe, table, given=given or {})
+    if recipe.objective.name == "verify":
+        return _to_verify(recipe, table, targets, given=given or {})
     if targets:
         return prepare(
             table,
@@ -67,6 +74,65 @@ def dataset_of(
     table = table.with_views(schema.sources)
     parts = np.full(len(table), "train", dtype="<U10")
     return Dataset(table, schema, parts, find_leaks(table, schema))
+
+
+def _to_align(recipe: Recipe, table: Table, *, given: Mapping[str, Table]) -> Dataset:
+    """A table of which no column is a target; rows of one thing are told, and stay together."""
+    if targets := recipe.targets:
+        raise RecipeError(
+            f"objective = 'align' learns from inputs alone, but {targets[0]!r} is a target. "
+            "Leave it out, or set objective=predict."
+        )
+    kinds = {n: c.modality.name for n, c in recipe.columns.items() if c.modality}
+    kept = [name for name, kind in kinds.items() if kind in LISTS]
+    unfold = partial(unfolded, inputs=recipe.inputs, kept=kept)
+    named, split = _named(recipe), recipe.split.model_dump()
+    starts = np.cumsum([len(table), *map(len, given.values())]).tolist()
+    others = {p: unfold(t, first=n) for (p, t), n in zip(given.items(), starts, strict=False)}
+    table = unfold(table)
+    if ITEM_COLUMN in table.names:
+        named["roles"] = {ITEM_COLUMN: "group", **named["roles"]}
+        split["group_by"] = split["group_by"] or ITEM_COLUMN
+    dataset = prepare(
+        table,
+        (),
+        **named,
+        split=split,
+        seed=recipe.seed,
+        given=others,
+    )
+    dataset.items = items_of(dataset.table, dataset.schema)
+    return dataset
+
+
+def _to_verify(
+    recipe: Recipe, table: Table, targets: Sequence[str], *, given: Mapping[str, Table]
+) -> Dataset:
+    """A table split by identities."""
+    if len(targets) != 1:
+        raise RecipeError(
+            "objective = 'verify' wants one target, the column that says whose a row is "
+            f"(--identity NAME); there are {len(targets)}."
+        )
+    target, split = targets[0], recipe.split.model_dump()
+    if split["group_by"] not in (None, target):
+        raise RecipeError(
+            f"split.group_by = {split['group_by']!r}: for objective = 'verify' the rows are split "
+            f"by {target!r}, so that no identity is in two parts. Leave it empty."
+        )
+    named = _named(recipe)
+    named["modalities"] = {**named["modalities"], target: "category"}
+    dataset = prepare(
+        table,
+        targets,
+        **named,
+        drop_leaks=recipe.data.drop_leaks,
+        split={**split, "group_by": target, "stratify": False},
+        seed=recipe.seed,
+        given=given,
+    )
+    dataset.items = identities_of(dataset.table, target, dataset.parts)
+    return dataset
 
 
 def learned(recipe: Recipe, dataset: Dataset) -> dict[str, Modality]:

@@ -79,6 +79,8 @@ class Recipe(Options):
     """columns to predict from; null = every column the schema takes as input"""
     columns: dict[str, ColumnOptions] = Field(default_factory=dict)
     """column -> what differs from the inferred schema"""
+    objective: NamedPart = NamedPart(name="predict")
+    """what is learned: to predict targets, to align inputs, or to verify identities"""
     fusion: NamedPart = NamedPart(name="product")
     """how the inputs become one"""
     tabular: NamedPart = NamedPart(name="mlp")
@@ -96,7 +98,7 @@ class Recipe(Options):
     seed: NonNegativeInt = 0
     """of all random choices"""
 
-    @field_validator("fusion", "tabular")
+    @field_validator("objective", "fusion", "tabular")
     @classmethod
     def _exists(cls, part: NamedPart, info: ValidationInfo) -> NamedPart | None:
         return checked(part, info)

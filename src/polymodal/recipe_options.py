@@ -110,5 +110,8 @@ class EvaluationOptions(Options):
     """compare with gradient-boosted trees on hand-made features"""
     examples: Annotated[int, Field(ge=0)] = 12
     """right and wrong test rows that the report shows"""
+    pairs: str | None = None
+    """of objective verify: a table of pairs to be tested (NAME_a, NAME_b, same: two values of
+    column NAME and 1 or 0); null = all pairs of the test part"""
     language: Literal["en", "zh"] = "en"
     """language of the report: en or zh"""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from polymodal.build import backbone_configs, build_model, load_modalities
@@ -22,6 +22,7 @@ from polymodal.data.modalities import Modality
 from polymodal.data.schema import Schema
 from polymodal.errors import RunError
 from polymodal.files import write_file
+from polymodal.layer_sizes import fit_sizes
 from polymodal.model import MultimodalModel
 from polymodal.recipe import Recipe
 
@@ -33,7 +34,9 @@ FILES = (RECIPE, SCHEMA, WEIGHTS, BACKBONES, MODALITIES, METRICS, MANIFEST)
 """What makes a run, the manifest last."""
 STAGING = ".saving"
 REPORT, ENVIRONMENT, PACK = "report.html", "environment.json", "pack"
-OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log"}
+EXPORTS = ("onnx", "executorch", "torch", "compression.json", "compression.html")
+"""Folders that hold the model as files of other kinds, and what was measured of them."""
+OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log", *EXPORTS}
 """What a run directory may hold."""
 LIBRARIES = ("polymodal", "torch", "accelerate", "numpy", "pyarrow", "scikit-learn", "tokenizers")
 
@@ -201,6 +204,8 @@ def load_run(directory: Path) -> Run:
     configs = _read_json(directory / BACKBONES)
     model = build_model(recipe, schema, modalities, configs=configs)
     try:
+        with safe_open(directory / WEIGHTS, "pt") as weights:
+            fit_sizes(model, {n: weights.get_slice(n).get_shape() for n in weights.keys()})  # noqa: SIM118
         load_model(model, str(directory / WEIGHTS))
     except (SafetensorError, RuntimeError) as error:
         raise RunError(f"{WEIGHTS} does not fit the recipe of the run: {error}") from error

@@ -62,6 +62,8 @@ class TrainOptions(BaseModel):
     """largest norm of the gradient, longer ones are scaled down to it; 0 = off"""
     accumulate: _Count = 1
     """batches whose gradients are averaged into one step, for batches too big for the memory"""
+    cells_at_once: _Count | None = None
+    """cells an encoder is run on at a time (gradient caching), for batches beyond the memory"""
     precision: Precision | Auto = "auto"
     """number format of the computation: fp32, bf16, fp16; auto measures, and takes the faster"""
     threads: _Count | Auto = "auto"
@@ -116,6 +118,17 @@ def auto_batch_size(rows: int) -> int:
     [16, 32, 128, 128]
     """
     return max(size for size in (16, 32, 64, 128) if size == 16 or rows >= 16 * size)
+
+
+def contrastive_batch_size(rows: int) -> int:
+    """The largest power of two from 16 to 256 that still gives 4 steps per epoch.
+
+    A contrastive loss compares the rows of a batch: the more of them, the more it tells.
+
+    >>> [contrastive_batch_size(rows) for rows in (50, 703, 38_000)]
+    [16, 128, 256]
+    """
+    return max(size for size in (16, 32, 64, 128, 256) if size == 16 or rows >= 4 * size)
 
 
 def auto_epochs(rows: int, *, batch_size: int | None = None) -> int:

@@ -10,20 +10,27 @@ import numpy as np
 import torch
 
 from polymodal.balance_pilot import choose_balance
+from polymodal.batch import ITEM
 from polymodal.build import build_model
 from polymodal.data.dataset import Dataset
+from polymodal.data.item_loader import ItemLoader, alike_rows
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import Pack
 from polymodal.data.stream import Stream, StreamLoader
+from polymodal.errors import RecipeError
 from polymodal.evaluation import HIGHER_IS_BETTER, Outcome
 from polymodal.evaluation.metrics import headline, headline_value
 from polymodal.evaluation.prediction import Predicted, outcomes, predict_alone, predict_batches
 from polymodal.frozen_features import FrozenFeatures
+from polymodal.heads.embedding_head import EmbeddingHead
+from polymodal.matching import compared
 from polymodal.model import MultimodalModel
 from polymodal.recipe import Recipe
 from polymodal.train_options import TrainOptions
 from polymodal.training import Checkpoints, Progress, TrainResult, Validation, train
+from polymodal.training.distillation import Taught
+from polymodal.training.source import Source
 
 BATCH = 256
 
@@ -52,6 +59,8 @@ class Trainer:
     ) -> None:
         self.dataset, self.pack, self.modalities = dataset, pack, modalities
         self.features, self.stream, self.seed = features, stream, seed
+        self.lessons: dict[str, torch.Tensor] = {}
+        """What a teacher says of each row of the table; see :class:`Taught`."""
 
     def build(self, recipe: Recipe, columns: Sequence[str] | None = None) -> MultimodalModel:
         """An untrained network; the same again for the same recipe, columns and seed.
@@ -94,12 +103,27 @@ class Trainer:
             Interrupted: Ctrl-C or SIGTERM came; everything is saved in ``directory``.
             PolymodalError: see :func:`polymodal.training.train`.
         """
-        source = self.source(model, options)
+        source: Source = self.source(model, options)
+        if self.lessons:
+            source = Taught(source, self.lessons)
         held_out = self._batches(model, "validation", BATCH, training=False)
+        compares = self._compares(model)
+        if compares and options.balance not in ("off", "auto"):
+            raise RecipeError(
+                f"train.balance = {options.balance!r} weighs what inputs say of a target; columns "
+                "and identities are compared instead. Set train.balance=off."
+            )
+        if compares and options.mix != "off" and ITEM in model.targets:
+            raise RecipeError(
+                f"train.mix = {options.mix!r} mixes what rows answer; aligned columns answer "
+                "nothing. Set train.mix=off."
+            )
+        if compares:
+            options = options.model_copy(update={"balance": "off"})
 
         def fit(options: TrainOptions, place: Path, until: int | None, resume: bool) -> TrainResult:
             wanted = options.curves or options.balance == "gradient_blending"
-            alone = wanted and len(model.branches) > 1
+            alone = wanted and len(model.branches) > 1 and not compares
             return train(
                 model,
                 source,
@@ -126,7 +150,9 @@ class Trainer:
             resume = True  # where the winner's pilot ended
         return fit(options, directory, until, resume)
 
-    def source(self, model: MultimodalModel, options: TrainOptions) -> Loader | StreamLoader:
+    def source(
+        self, model: MultimodalModel, options: TrainOptions
+    ) -> Loader | StreamLoader | ItemLoader:
         """The training batches, with the columns that a model reads and every target.
 
         Args:
@@ -134,6 +160,9 @@ class Trainer:
             options: resolved.
         """
         assert isinstance(options.batch_size, int), "resolve the options first"
+        head = self._compares(model)
+        if head is not None:
+            return self._items(model, options.batch_size, together=head.together)
         if self.stream is not None:
             columns, size = self._columns(model), options.batch_size
             return self.stream.loader(columns, batch_size=size, seed=self.seed)
@@ -143,13 +172,39 @@ class Trainer:
         self, model: MultimodalModel, part: str, batch_size: int, *, training: bool
     ) -> Loader:
         return Loader(
-            self.pack if self.features is None else self.features.pack_for(model),
+            self._pack(model),
             self._columns(model),
             rows=self.dataset.rows(part),
             batch_size=batch_size,
             seed=self.seed,
             training=training,
         )
+
+    def _items(
+        self, model: MultimodalModel, batch_size: int, *, together: int | None
+    ) -> ItemLoader:
+        """Training batches of rows that are to be compared."""
+        items = self.dataset.items
+        assert items is not None
+        aligns = ITEM in model.targets
+        return ItemLoader(
+            self._pack(model),
+            self._columns(model),
+            rows=self.dataset.rows("train"),
+            items=items,
+            batch_size=batch_size,
+            together=together,
+            seed=self.seed,
+            alike=alike_rows(self.pack, model.columns, items) if aligns else None,
+        )
+
+    def _compares(self, model: MultimodalModel) -> EmbeddingHead | None:
+        """The head whose vectors are compared; None where a target is predicted."""
+        heads = (model.head(target) for target in model.targets)
+        return next((head for head in heads if isinstance(head, EmbeddingHead)), None)
+
+    def _pack(self, model: MultimodalModel) -> Pack:
+        return self.pack if self.features is None else self.features.pack_for(model)
 
     def _columns(self, model: MultimodalModel) -> Columns:
         """What a model reads, and every target."""
@@ -160,6 +215,8 @@ class Trainer:
         )
 
     def _validate(self, model: MultimodalModel, batches: Loader, *, alone: bool) -> Validation:
+        if self._compares(model) is not None:
+            return compared(model, batches, self.dataset, self.pack)
         if not alone:
             return self._judged(model, self._predicted(model, batches))
         device = next(model.parameters()).device
@@ -171,7 +228,9 @@ class Trainer:
         return predict_batches(model, batches, device=next(model.parameters()).device)
 
     def _outcomes(self, model: MultimodalModel, said: Predicted) -> dict[str, Outcome]:
-        return outcomes(model, said.predictions, said.rows, self.pack, self.modalities)
+        return outcomes(
+            model, said.predictions, said.rows, self.pack, self.modalities, table=self.dataset.table
+        )
 
     def _judged(self, model: MultimodalModel, said: Predicted) -> Validation:
         """The score of what a network said: its loss, and the mean of its headline metrics."""

@@ -58,13 +58,17 @@ def test_outcomes_come_back(tmp_path: Path) -> None:
     kind = Outcome("kind", "classification", truth, truth, shares, ("猫", "dog"), rows)
     values = np.array([1.5, 2.5, 3.0])
     price = Outcome("price", "regression", values, values, None, (), rows, log=True)
-    said = {"": {"kind": kind, "price": price}, "photo": {"kind": kind}}
+    texts, answers = np.array([["两只狗", "dogs"], ["a", ""], ["b", ""]]), np.array(["狗", "a", ""])
+    text = Outcome(
+        "text", "text", texts, answers, None, (), rows, scores=shares[:, 0], surprise=shares
+    )
+    said = {"": {"kind": kind, "price": price, "text": text}, "photo": {"kind": kind}}
     save_outcomes(tmp_path / "a" / "outcomes.npz", said)
     found = load_outcomes(tmp_path / "a" / "outcomes.npz")
     assert {hidden: list(named) for hidden, named in found.items()} == {
-        "": ["kind", "price"],
+        "": ["kind", "price", "text"],
         "photo": ["kind"],
     }
-    for one, other in ((found[""]["kind"], kind), (found[""]["price"], price)):
+    for one, other in zip(found[""].values(), (kind, price, text), strict=True):
         for field in fields(Outcome):
             np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))

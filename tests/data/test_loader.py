@@ -89,6 +89,19 @@ def test_rows_that_share_a_picture_are_drawn_together_in_small_runs():
     assert len(next(apart.epoch(0)).inputs["p"].values) == 64
 
 
+def test_where_no_input_has_a_length_written_texts_of_like_length_meet():
+    words = text()
+    cells = [("a b c d e " * 8).strip() if row % 2 else "a" for row in range(200)]
+    packed = pack(Table.read({"n": list(range(200)), "t": cells}), {"n": Number(), "t": words})
+    columns = Columns({"n": Number()}, {"t": words})
+    options = {"rows": np.arange(200), "batch_size": 10, "training": True}
+    lengths = [
+        {int(row) % 2 for row in batch.rows}
+        for batch in Loader(packed, columns, **options).epoch(0)
+    ]
+    assert sum(len(parities) == 1 for parities in lengths) >= len(lengths) - 1
+
+
 def test_texts_of_like_length_meet():
     lengths = np.random.default_rng(0).integers(1, 50, 400)
     offsets = np.r_[0, np.cumsum(lengths)]

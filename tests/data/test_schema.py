@@ -178,7 +178,6 @@ def test_what_the_user_says_wins():
         ({"modalities": {"a": "imag"}}, "Did you mean 'image'"),
         ({"targets": ["empty"]}, "empty in every row"),
         ({"targets": ["same"]}, "the same value"),
-        ({"targets": ["prose"]}, "looks like text"),
         ({"targets": ["photo"]}, "looks like image"),
         ({"inputs": ["odd"]}, "modality is not clear"),
     ],

@@ -109,3 +109,9 @@ def test_views_show_a_column_or_fill_a_text_in():
     assert given.with_views({"acc": "{row}"}).cells("acc") == ["x.npz"]
     with pytest.raises(TableError, match="no column 'row'"):
         given.with_views({"clip": "{row}.png"})
+
+
+def test_a_view_that_lists_columns():
+    table = Table.read({"one": ["a", None, None], "two": ["b", "c", None]})
+    listed = table.with_views({"both": "[{one}, {two}]"})
+    assert listed.cells("both") == [["a", "b"], ["c"], None]

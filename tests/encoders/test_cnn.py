@@ -27,3 +27,15 @@ def test_memory_stays_channels_last() -> None:
     pictures = torch.zeros(2, 3, 16, 16, dtype=torch.uint8)
     grid = encoder.layers(encoder.normalise(pictures))
     assert grid.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("size", [2, 28, 65])
+def test_the_whole_grid_keeps_places(size: int) -> None:
+    encoder = Cnn(1, size, base=2, width=4, pooling="grid").eval()
+    picture = torch.zeros(1, 1, size, size, dtype=torch.uint8)
+    picture[..., :1, :1] = 255
+    with torch.no_grad():
+        here, there = (
+            encoder(Field(p, torch.tensor([True]))).pooled for p in (picture, picture.flip(-1))
+        )
+    assert here.shape == (1, 4) and not torch.allclose(here, there)

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from polymodal.evaluation.baselines import boosted_trees, mean, most_frequent, probe
+from polymodal.evaluation.baselines import (
+    boosted_trees,
+    mean,
+    most_frequent,
+    most_frequent_text,
+    nearest_text,
+    probe,
+)
 from polymodal.evaluation.metrics import measure
 from polymodal.evaluation.outcome import Outcome
 
@@ -122,3 +129,22 @@ def test_a_class_of_few_rows_does_not_ruin_the_trees():
         "kind", "classification", truth, truth, None, tuple("abcdefghij"), np.arange(1300)
     )
     assert boosted_trees(features, truth, features, like).right.mean() > 0.9
+
+
+def written(rows: int) -> Outcome:
+    answers, rows_ = np.array([""] * rows), np.arange(rows)
+    return Outcome("said", "text", np.array([["x"]] * rows), answers, None, (), rows_)
+
+
+def test_of_equally_frequent_texts_the_one_of_common_words():
+    texts = [["a dog runs", "a dog sleeps"], ["a dog sits down"], ["zebras graze"]]
+    assert most_frequent_text(texts, written(2)).answer.tolist() == ["a dog runs"] * 2
+    again = [*texts, ["zebras graze"]]
+    assert most_frequent_text(again, written(1)).answer.tolist() == ["zebras graze"]
+
+
+def test_the_text_of_the_row_whose_inputs_are_most_alike():
+    train = [np.array([[0.0], [10.0], [np.nan]]), np.array([[1.0, 1.0], [1.0, 1.0], [9.0, 1.0]])]
+    test = [np.array([[9.0], [np.nan]]), np.array([[1.0, 1.0], [9.0, 5.0]])]
+    texts = [["low", "small"], ["high"], ["far"]]
+    assert nearest_text(train, texts, test, written(2)).answer.tolist() == ["high", "far"]

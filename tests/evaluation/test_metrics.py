@@ -128,10 +128,12 @@ def test_every_metric_has_its_words_and_direction():
         valued([1, 2], [1, 2], log=True),
         Outcome("t", "tagging", np.ones((1, 1), bool), np.ones((1, 1), bool), None, ("a",),
                 np.arange(1)),
+        Outcome("t", "text", np.array([["red", "red", "the big red one"]]), np.array(["red"]),
+                None, (), np.arange(1), surprise=np.array([[0.5, 2.0]])),
     ]  # fmt: skip
     measured = {metric for outcome in outcomes for metric in measure(outcome)}
     assert measured == set(METRICS) == set(LABELS) == set(HIGHER_IS_BETTER)
     for metric in METRICS.values():
         assert set(metric.label) == set(metric.meaning) == {"en", "zh"}
-    assert [headline(o) for o in outcomes] == ["accuracy", "r2_log", "map"]
+    assert [headline(o) for o in outcomes] == ["accuracy", "r2_log", "map", "exact_match"]
     assert all(HIGHER_IS_BETTER[metric] for metric in HEADLINE.values())

@@ -25,6 +25,7 @@ TABLE = {
     "price": [10.0, 20.0, 30.0, None, 50.0, 60.0, 70.0],
     "tags": ["x;y", "x", "y", "x;y", "y", None, "x"],
 }
+WHOLE = Table.read(TABLE)
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_answers_are_arrays(packed: tuple, model: MultimodalModel) -> None:
 
 def test_outcomes_stand_beside_the_truth(packed: tuple, model: MultimodalModel) -> None:
     _, said, _ = predict_batches(model, loader(*packed, size=7, truth=False))
-    found = outcomes(model, said, np.arange(ROWS), *packed)
+    found = outcomes(model, said, np.arange(ROWS), *packed, table=WHOLE)
     kind = found["kind"]
     # Row 4 has no kind; that of row 3 was never seen: a class of its own, always wrong.
     assert kind.rows.tolist() == [0, 1, 2, 3, 5, 6]
@@ -101,14 +102,18 @@ def test_outcomes_stand_beside_the_truth(packed: tuple, model: MultimodalModel) 
 def test_outcomes_of_some_rows_in_their_order(packed: tuple, model: MultimodalModel) -> None:
     rows, said, _ = predict_batches(model, loader(*packed, size=7, truth=False))
     chosen = np.array([5, 0])
-    found = outcomes(model, {n: p[chosen] for n, p in said.items()}, rows[chosen], *packed)
+    found = outcomes(
+        model, {n: p[chosen] for n, p in said.items()}, rows[chosen], *packed, table=WHOLE
+    )
     assert found["kind"].rows.tolist() == [5, 0] and found["kind"].truth.tolist() == [1, 0]
     assert found["kind"].labels == ("a", "b")
 
 
 def test_a_target_that_no_row_has(packed: tuple, model: MultimodalModel) -> None:
     _, said, _ = predict_batches(model, loader(*packed, size=7, truth=False))
-    found = outcomes(model, {n: p[4:5] for n, p in said.items()}, np.array([4]), *packed)
+    found = outcomes(
+        model, {n: p[4:5] for n, p in said.items()}, np.array([4]), *packed, table=WHOLE
+    )
     assert set(found) == {"price", "tags"}
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from polymodal.batch import Field, Fused
 from polymodal.errors import RecipeError
-from polymodal.heads import HEADS, Head
+from polymodal.heads import HEADS, Head, TextHead
 
 NAN = float("nan")
 VALUES = {
@@ -17,10 +17,17 @@ VALUES = {
     "tagging": torch.tensor([[1.0, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 0, 1]]),
     "regression": torch.tensor([1.5, 20.0, 3.0, 7.0, 0.1, 2.0]),
 }
+TEXTS = torch.tensor([[3, 4, 0], [0, 1, 1], [4, 4, 4], [2, 1, 0], [3, 0, 3], [1, 2, 3]])
+WRITERS = [name for name, head in HEADS.items() if issubclass(head, TextHead)]
+VALUES |= dict.fromkeys(WRITERS, TEXTS)
+PLAIN = [name for name in HEADS if name not in WRITERS]
 SIZES = {"classification": {"classes": 3}, "tagging": {"labels": 3}, "regression": {"log": True}}
+SIZES |= {name: {"vocabulary": 5, "length": 3} for name in WRITERS}
 VARIANTS = [
     *[(name, {}) for name in HEADS],
-    *[(name, {"hidden": 5, "dropout": 0.5}) for name in HEADS],
+    *[(name, {"hidden": 5, "dropout": 0.5}) for name in PLAIN],
+    ("transformer", {"label_smoothing": 0.1, "layers": 1, "heads": 2}),
+    ("lstm", {"attention": False, "layers": 2, "dropout": 0.0}),
     ("classification", {"loss": "focal", "class_weights": [1.0, 2.0, 3.0], "focal_gamma": 0.5}),
     ("classification", {"label_smoothing": 0.1}),
     ("tagging", {"positive_weights": [1.0, 2.0, 3.0]}),
@@ -36,8 +43,11 @@ def build(name: str, options: dict, seed: int = 0) -> Head:
 
 
 def fused(rows: int = 6) -> Fused:
-    vector = torch.randn(rows, 8, generator=torch.Generator().manual_seed(1))
-    return Fused(vector, vector[:, None], torch.ones(rows, 1, dtype=torch.bool))
+    chance = torch.Generator().manual_seed(1)
+    vector, others = (torch.randn(rows, t, 8, generator=chance) for t in (1, 7))
+    mask = torch.ones(rows, 8, dtype=torch.bool)
+    mask[:, 7] = torch.tensor([True, False] * rows)[:rows]
+    return Fused(vector[:, 0], torch.cat([vector, others], 1), mask)
 
 
 def total(head: Head, prediction: Tensor, target: Field) -> Tensor:
@@ -55,7 +65,7 @@ def test_shapes(name, options):
     if probabilities is not None:
         assert probabilities.shape == (6, 3) and ((probabilities >= 0) & (probabilities <= 1)).all()
     else:
-        assert name == "regression"
+        assert name == "regression" or name in WRITERS
 
 
 @every
@@ -156,7 +166,7 @@ def test_it_can_learn_its_targets(name, options):
     head = build(
         name, {**options, "label_smoothing": 0.0} if "label_smoothing" in options else options
     )
-    optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02 if name in WRITERS else 0.1)
     target = Field(VALUES[name], torch.ones(6) > 0)
     for _ in range(150):
         optimizer.zero_grad()
@@ -173,7 +183,7 @@ def test_saved_and_loaded_gives_the_same_bits(name, options):
     assert torch.equal(loaded(fused()), head(fused()))
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_sizes_out_of_range_are_errors(name):
     with pytest.raises(RecipeError, match="with -1 hidden units"):
         build(name, {"hidden": -1})

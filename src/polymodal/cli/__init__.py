@@ -9,14 +9,23 @@ import typer
 
 from polymodal.cli.augment import augment
 from polymodal.cli.clean import clean
+from polymodal.cli.client import client
+from polymodal.cli.cluster import cluster
 from polymodal.cli.compare import compare
+from polymodal.cli.compress import compress
 from polymodal.cli.doctor import doctor
+from polymodal.cli.embed import embed
 from polymodal.cli.evaluate import evaluate
+from polymodal.cli.export import export
+from polymodal.cli.index import index
 from polymodal.cli.inspect import inspect
 from polymodal.cli.pack import pack
 from polymodal.cli.predict import predict
 from polymodal.cli.recipe import recipe
+from polymodal.cli.search import search
+from polymodal.cli.serve import serve
 from polymodal.cli.train import train
+from polymodal.cli.verify import verify
 from polymodal.errors import PolymodalError
 
 app = typer.Typer(
@@ -29,6 +38,15 @@ app = typer.Typer(
 )
 for command in (inspect, clean, augment, pack, train, compare, evaluate, predict, recipe):
     app.command(no_args_is_help=True)(command)
+app.command(no_args_is_help=True)(export)
+app.command(no_args_is_help=True)(compress)
+app.command(no_args_is_help=True)(embed)
+app.command(no_args_is_help=True)(verify)
+app.command(no_args_is_help=True)(serve)
+app.command(no_args_is_help=True)(client)
+app.command(no_args_is_help=True)(index)
+app.command(no_args_is_help=True)(search)
+app.command(no_args_is_help=True)(cluster)
 app.command()(doctor)
 
 

@@ -86,6 +86,9 @@ def show_assessment(console: Console, found: Assessment, language: Language) -> 
     from polymodal.evaluation.language import rival
     from polymodal.evaluation.metrics import LABELS
 
+    if found.matched is not None:
+        _show_matched(console, *found.matched.words, rows=found.evaluation.rows)
+        return
     console.print(found.evaluation.table(language))
     for target, named in found.baselines.items():
         metric = found.evaluation[target].metric
@@ -104,3 +107,16 @@ def show_assessment(console: Console, found: Assessment, language: Language) -> 
             kind = found.verdicts[target].kind
             sentence = found.verdicts[target].sentence(language)
             console.print(sentence, style=colour.get(kind, ""), highlight=False, markup=False)
+
+
+def _show_matched(
+    console: Console, headings: Sequence[str], lines: Sequence[Sequence[str]], *, rows: int
+) -> None:
+    """How well columns, or identities, are told apart."""
+    table = Table(title=f"Scores on {rows:,} rows", title_justify="left")
+    for place, heading in enumerate(headings):
+        justify: Literal["left", "right"] = "right" if place else "left"
+        table.add_column(escape(heading), justify=justify, no_wrap=not place)
+    for cells in lines:
+        table.add_row(*map(escape, cells))
+    console.print(table)

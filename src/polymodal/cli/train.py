@@ -29,6 +29,13 @@ def train(
     stream: Annotated[
         bool, typer.Option("--stream", help="Decode while training: tables of any size.")
     ] = False,
+    objective: Annotated[
+        Literal["predict", "align", "verify"] | None,
+        typer.Option(help="Predict targets, align inputs (no target), or verify identities."),
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="For --objective verify: the column that says whose it is.")
+    ] = None,
     language: Annotated[
         Literal["en", "zh"] | None, typer.Option(help="Of the report and the scores.")
     ] = None,
@@ -41,6 +48,10 @@ def train(
         polymodal train data.csv -t price --set train.epochs=5 --set columns.photo.encoder=resnet
 
         polymodal train recipe.yaml --out runs/mine
+
+        polymodal train data.csv --objective align -i image -i caption
+
+        polymodal train faces.csv --objective verify --identity person -i photo
 
         polymodal train --resume --out runs/mine
     """
@@ -73,6 +84,10 @@ def train(
         set_ = [*(set_ or []), "data.stream=true"]
     if language is not None:
         set_ = [*(set_ or []), f"evaluation.language={language}"]
+    if objective is not None and objective != chosen.objective.name:
+        set_ = [f"objective={objective}", *(set_ or [])]
+    if identity is not None:
+        target = [identity, *(target or [])]
     chosen = chosen_recipe(chosen.override(set_ or []), target, inputs)
     console = Console()
     experiment = Experiment(

@@ -134,6 +134,11 @@ def compare(
     _check(directory, resume=resume, overwrite=overwrite)
     names = [fusions] if isinstance(fusions, str) else list(fusions)
     given = chosen_recipe(recipe, target, inputs)
+    if given.objective.name != "predict":
+        raise RecipeError(
+            f"objective = {given.objective.name!r}: fusions are compared by how well they predict "
+            "a target. Train it with polymodal train, or set objective=predict."
+        )
     fused(given, {}, names)  # a wrong name shows now, not when everything is decoded
     winner = directory / WINNER
     experiment = Experiment(

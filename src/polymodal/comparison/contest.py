@@ -23,6 +23,7 @@ from polymodal.comparison.ledger import (
 )
 from polymodal.comparison.timing import seconds_per_epoch, size
 from polymodal.comparison.trees import trees_on_embeddings
+from polymodal.data.modalities import Passages, Text
 from polymodal.errors import RecipeError
 from polymodal.evaluation import Outcome
 from polymodal.evaluation.entrant import Entrant, Kind
@@ -97,8 +98,10 @@ class Contest:
                 if self._time_left(candidate):
                     self._train(candidate, seed)
         entrants = [self._entrant(c) for c in [*self.fusions, *self.alone]]
-        best = self._best(finalists)[0]
-        return [*entrants, self._trees(best)]
+        targets = self.prepared.assessor.targets.values()
+        if any(isinstance(target, Text | Passages) for target in targets):
+            return entrants  # trees choose among answers; they cannot write
+        return [*entrants, self._trees(self._best(finalists)[0])]
 
     def winner(self) -> Candidate:
         """The candidate with the best validation score of those that were trained to the end.

@@ -159,7 +159,7 @@ def save_outcomes(path: Path, outcomes: Mapping[str, Mapping[str, Outcome]]) -> 
                     "log": outcome.log,
                 }
             )
-            for part in ("truth", "answer", "rows", "probabilities"):
+            for part in ("truth", "answer", "rows", "probabilities", "scores", "surprise"):
                 array = getattr(outcome, part)
                 if array is not None:
                     arrays[f"{key}/{part}"] = array
@@ -190,5 +190,7 @@ def load_outcomes(path: Path) -> dict[str, dict[str, Outcome]]:
                 tuple(fact["labels"]),
                 part("rows"),
                 fact["log"],
+                part("scores"),
+                part("surprise"),
             )
     return found

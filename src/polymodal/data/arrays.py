@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from polymodal.data.media import read_bytes, unwrapped
+from polymodal.data.media import is_tensor, read_bytes, unwrapped
 from polymodal.errors import CellError
 
 CLOCKS = {"time", "timestamp", "t", "date", "datetime", "index"}
@@ -59,7 +58,7 @@ def read_array(cell: Any) -> np.ndarray:
         array = _loaded(cell)
     elif isinstance(cell, str) and cell.lstrip().startswith("["):
         array = _from_json(cell)
-    elif isinstance(cell, np.ndarray | Tensor | list | tuple):
+    elif isinstance(cell, np.ndarray | list | tuple) or is_tensor(cell):
         array = _from_memory(cell)
     else:
         raise CellError("not an array", repr(cell)[:60])
@@ -107,7 +106,7 @@ def _reads_as_number(word: str) -> bool:
 
 
 def _from_memory(cell: Any) -> np.ndarray:
-    if isinstance(cell, Tensor):
+    if is_tensor(cell):
         cell = cell.detach().cpu().numpy()
     if isinstance(cell, np.ndarray) and cell.dtype.kind != "O":
         return cell

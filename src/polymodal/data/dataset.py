@@ -30,6 +30,7 @@ class Dataset:
         parts: ``(rows,)`` "train", "validation" or "test".
         findings: what a person should know about the data.
         given: whether parts came as tables of their own.
+        items: ``(rows,)`` equal where rows are of the same thing, where rows are to be compared.
     """
 
     table: Table
@@ -37,6 +38,7 @@ class Dataset:
     parts: np.ndarray
     findings: list[Finding] = field(default_factory=list)
     given: bool = False
+    items: np.ndarray | None = None
 
     def rows(self, part: str) -> np.ndarray:
         """The rows of a part that have at least one target."""

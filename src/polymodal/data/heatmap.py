@@ -1,4 +1,4 @@
-"""A grid of numbers as a picture, for people: spectrograms."""
+"""A grid of numbers as a picture, for people: spectrograms, and what was looked at."""
 
 from __future__ import annotations
 
@@ -35,4 +35,27 @@ def heatmap(values: np.ndarray, *, low: float, high: float, scale: int = 2) -> b
     size = (picture.width * scale, picture.height * scale)
     file = io.BytesIO()
     picture.resize(size, Image.Resampling.NEAREST).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def spotlit(picture: bytes, grid: np.ndarray, *, size: int = 112) -> bytes:
+    """A picture, dark where a grid is low, as PNG.
+
+    Args:
+        picture: as PNG.
+        grid: ``(H, W)`` numbers from 0 to 1, its first row at the top.
+        size: pixels of the longer side.
+    """
+    from PIL import Image
+
+    with Image.open(io.BytesIO(picture)) as image:
+        small = image.convert("RGB")
+    scale = size / max(small.size)
+    wanted = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
+    pixels = np.asarray(small.resize(wanted), np.float32)
+    light = Image.fromarray((np.clip(grid, 0, 1) * 255).astype(np.uint8))
+    shares = np.asarray(light.resize(wanted, Image.Resampling.BILINEAR), np.float32) / 255
+    lit = pixels * (0.15 + 0.85 * shares[..., None])
+    file = io.BytesIO()
+    Image.fromarray(lit.round().astype(np.uint8)).save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from polymodal.data.findings import Finding
+from polymodal.data.media import as_list
 from polymodal.data.modalities import MODALITIES
 from polymodal.data.modalities.number import to_numbers
 from polymodal.data.schema import Schema
@@ -20,10 +22,10 @@ def find_leaks(table: Table, schema: Schema) -> list[Finding]:
     """Inputs that are a target under another name.
 
     A category from which a category target can be told without exception (a translation, a finer
-    class), a number with one value for each class, or a number that grows exactly as a number
-    target does (its logarithm, another unit) makes every score look perfect and is not there when
-    the model is used. Such a finding has severity "error": the training run leaves the column out
-    unless the user gave it a role.
+    class), a number with one value for each class, a number that grows exactly as a number target
+    does (its logarithm, another unit), or a text that is the one to be written makes every score
+    look perfect and is not there when the model is used. Such a finding has severity "error": the
+    training run leaves the column out unless the user gave it a role.
     """
     found = []
     for target in schema.targets:
@@ -40,6 +42,9 @@ def find_leaks(table: Table, schema: Schema) -> list[Finding]:
             ):
                 what = f"every value of {name!r} goes with one value of {target!r} only"
                 rows = _told_by(table.codes(name), table.codes(target))
+            elif kinds[0] == "text" and kinds[1] in ("text", "passages"):
+                what = f"in these rows it is the text that {target!r} holds"
+                rows = _written_alike(table.cells(name), table.cells(target))
             if len(rows) >= FEWEST_ROWS_FOR_A_LEAK:
                 found.append(
                     Finding(
@@ -143,6 +148,17 @@ def _told_by(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
     exact = len(pairs) == len(np.unique(pairs[:, 0])) and len(np.unique(pairs[:, 1])) >= 2
     repeated = rows[np.bincount(values[rows])[values[rows]] >= 2] if len(rows) else rows
     return repeated if exact and len(repeated) >= 0.8 * len(rows) else rows[:0]
+
+
+def _written_alike(values: Sequence[Any], truth: Sequence[Any]) -> np.ndarray:
+    """Rows in which a text is (one of) the target's; none unless that is so nearly everywhere."""
+    known = [r for r, pair in enumerate(zip(values, truth, strict=True)) if None not in pair]
+    alike = [
+        r
+        for r in known
+        if str(values[r]).strip() in [str(t).strip() for t in as_list(truth[r]) or [truth[r]]]
+    ]
+    return np.array(alike if len(alike) >= 0.8 * len(known) else [], np.int64)
 
 
 def _ordered_alike(values: np.ndarray, truth: np.ndarray) -> np.ndarray:

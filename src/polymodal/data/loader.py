@@ -199,7 +199,9 @@ class Loader:
         """Length of each row's longest kind of cell, by which rows of like length meet."""
         ragged = [name for name, m in self.columns.inputs.items() if m.ragged]
         media = [name for name in ragged if self.columns.inputs[name].media]
-        names = media or ragged
+        # Where no input has a length, texts that are written do.
+        written = [name for name, m in self.columns.targets.items() if m.ragged]
+        names = media or ragged or written
         if not names:
             return None
         total = np.zeros(len(self.rows), np.int64)

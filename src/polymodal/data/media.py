@@ -7,6 +7,7 @@ import json
 import math
 import os
 import stat
+import sys
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -268,6 +269,16 @@ def _explained(path: str) -> Iterator[None]:
         raise CellError("not a path", repr(path)[:60]) from error
 
 
+def is_tensor(cell: Any) -> bool:
+    """Whether a cell is a tensor of PyTorch: where PyTorch was never loaded, nothing is.
+
+    >>> is_tensor([1.0, 2.0])
+    False
+    """
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(cell, loaded.Tensor)
+
+
 def is_missing(cell: Any) -> bool:
     """Whether a cell holds nothing: None, NaN, NaT, an empty or blank string, empty list."""
     if cell is None:
@@ -285,3 +296,14 @@ def is_missing(cell: Any) -> bool:
     if isinstance(cell, np.datetime64 | np.timedelta64):
         return bool(np.isnat(cell))
     return type(cell).__name__ in ("NaTType", "NAType")
+
+
+def located(cell: Any, folder: Path) -> Any:
+    """A media cell with its paths made absolute; bytes and objects as they are."""
+    parts = as_list(cell)
+    if parts is not None:
+        return [located(part, folder) for part in parts]
+    cell = unwrapped(cell)
+    if isinstance(cell, str) and "://" not in cell:
+        return folder / cell
+    return cell

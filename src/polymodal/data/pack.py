@@ -386,8 +386,9 @@ class _Packer:
     def _decode(self, cell: Any, sink: _Sink | KeptSink) -> Decoded | Found | CellError:
         """What a cell decodes to, or where it is kept already, or why it cannot be used."""
         if not self.modality.media:
-            array = self._decoded(cell)
-            return array if isinstance(array, CellError) else self._cut(array, ())
+            with hearing() as remarks:
+                array = self._decoded(cell)
+            return array if isinstance(array, CellError) else self._cut(array, tuple(remarks))
         cell = self.table.media(cell)
         found = sink.find(cell)
         if isinstance(found, Found) and found.place is not None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, pad
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
+
 
 PictureVariation = Literal["shift", "flip", "crop", "colour", "rand_augment"]
 
@@ -62,7 +65,7 @@ def vary_pictures(
 
 def shifted(values: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """Each of ``(U, C, H, W)`` moved by up to so many pixels, its channels alike; black follows."""
-    padded = pad(values, (most,) * 4, mode="constant", value=0)
+    padded = torch.nn.functional.pad(values, (most,) * 4, mode="constant", value=0)
     size, moved = values.shape[-1], torch.empty_like(values)
     shifts = torch.randint(0, 2 * most + 1, (len(values), 2), generator=generator)
     for i, (down, right) in enumerate(shifts.tolist()):
@@ -95,8 +98,8 @@ def _mapped(values: Tensor, affine: Tensor) -> Tensor:
         values: ``(U, C, H, W)``.
         affine: ``(U, 2, 3)``, A on a plane from -1 to 1.
     """
-    grid = affine_grid(affine, list(values.shape), align_corners=False)
-    return grid_sample(values.float(), grid, align_corners=False)
+    grid = torch.nn.functional.affine_grid(affine, list(values.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(values.float(), grid, align_corners=False)
 
 
 def _coloured(values: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
@@ -157,7 +160,7 @@ def _operated(name: str, values: Tensor, amounts: Tensor) -> Tensor:
             **{n: nothing for n in ("brightness", "contrast", "saturation")} | {name: change},
         )
     if name == "sharpness":
-        smooth = avg_pool2d(values, 3, 1, 1, count_include_pad=False)
+        smooth = torch.nn.functional.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
         return values + _over(MOST_CHANGED * amounts) * (values - smooth)
     assert name == "posterise"
     step = 2.0 ** (4 * amounts.abs()).round()  # from 8 down to 4 bits

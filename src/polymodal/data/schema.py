@@ -145,6 +145,7 @@ def infer_schema(
     roles, modalities, sources = dict(roles or {}), dict(modalities or {}), dict(sources or {})
     for name in targets:
         roles[name] = "target"
+        sources |= _numbered(table, name)
     table = table.with_views(sources)
     asked = {*roles, *modalities, *(inputs or ())}
     derived = _derived(table, roles, modalities, asked)
@@ -179,6 +180,14 @@ def infer_schema(
         if extra != (chosen or splits[0]):
             schema = schema.ignore(extra, f"{chosen or splits[0]!r} is the split already")
     return schema
+
+
+def _numbered(table: Table, name: str) -> dict[str, str]:
+    """The source of a target that the table holds in parts, as caption_1, caption_2 and so on."""
+    parts = [part for part in table.names if re.fullmatch(rf"{re.escape(name)}[ _.]?\d+", part)]
+    if name in table.names or len(parts) < 2:
+        return {}
+    return {name: "[" + ", ".join(f"{{{part}}}" for part in parts) + "]"}
 
 
 def _filled_in(sources: Mapping[str, str], roles: Mapping[str, Role]) -> dict[str, str]:
@@ -272,13 +281,14 @@ def _target(summary: ColumnSummary, modality: str | None) -> ColumnSchema:
         )
         few = summary.distinct <= MOST_CLASSES and repeated >= 3
         codes = found == "number" and whole and few and _compact(values)
+        # Answers that come again and again are classes; texts that hardly ever do are written.
         words = found != "number" and bool(values) and repeated >= 1.5
         found = "category" if codes or words else found
-    if found not in ("category", "number", "tags"):
+    if found not in ("category", "number", "tags", "text", "passages"):
         raise SchemaError(
             f"Target {name!r} looks like {found or 'nothing known'} with {summary.distinct} "
-            "distinct values; this version predicts categories, tags and numbers. If it is one "
-            f"of these, set columns.{name}.modality."
+            "distinct values; this version predicts categories, tags, numbers and texts. If it is "
+            f"one of these, set columns.{name}.modality."
         )
     return _describe(summary, found, "target", "")
 

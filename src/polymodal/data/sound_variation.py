@@ -6,10 +6,14 @@ Letters: U recordings · T frames or samples · F bands. Log-mel frames are ``(U
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
+
 
 SoundVariation = Literal["mask", "shift", "noise", "speed"]
 

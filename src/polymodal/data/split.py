@@ -78,17 +78,17 @@ def together(
     groups, strata = np.arange(len(table)), _strata(table, schema)
     training = parts == "train"
     if group_by is not None:
-        groups = _joined(groups, table.codes(group_by))
+        groups = joined(groups, table.codes(group_by))
     for name in [*schema.named("group"), *_media(schema)]:
         codes = table.codes(name)
         if len(np.unique(codes[codes >= 0])) == (codes >= 0).sum():
             continue  # nothing is shared
         torn = set(codes[training]) & set(codes[~training]) - {-1}
-        joined = _joined(groups, codes)
-        largest = np.bincount(joined[training]).max(initial=0)
-        lumped = _lumped(joined[training], strata[training])
+        tied = joined(groups, codes)
+        largest = np.bincount(tied[training]).max(initial=0)
+        lumped = _lumped(tied[training], strata[training])
         if not torn and max(largest, lumped) <= LARGEST_GROUP * training.sum():
-            groups = joined
+            groups = tied
     return groups
 
 
@@ -105,7 +105,7 @@ def _media(schema: Schema) -> list[str]:
     return [name for name in schema.inputs if MODALITIES[schema[name].modality].media]
 
 
-def _joined(groups: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def joined(groups: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Groups merged wherever two of their rows have the same code."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -141,8 +141,9 @@ def _strata(table: Table, schema: Schema) -> np.ndarray:
     target = schema.targets[0]
     if schema[target].modality != "number":
         codes = table.codes(target) + 1
-        if schema[target].modality == "tags":
-            # Most sets of tags are rare: those count as one kind, or none could leave training.
+        if schema[target].modality in ("tags", "text", "passages"):
+            # Most sets of tags, and most texts, are rare: those count as one kind, or none could
+            # leave training.
             codes[np.bincount(codes)[codes] < FEWEST_ALIKE] = 0
         return codes
     numbers = to_numbers(table.cells(target))

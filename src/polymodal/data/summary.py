@@ -6,15 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from polymodal.data.media import is_missing
 
-Column: TypeAlias = pa.ChunkedArray | list[Any]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Column: TypeAlias = "pa.ChunkedArray | list[Any]"
 SAMPLE = 1000
 MOST_COUNTED = 5000
 
@@ -53,6 +54,9 @@ def summarise(name: str, column: Column) -> ColumnSummary:
         name: the column's name.
         column: its cells.
     """
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
     if isinstance(column, list) or not _is_countable(column.type):
         cells = column if isinstance(column, list) else column.to_pylist()
         return _summarise_objects(name, cells)
@@ -123,4 +127,6 @@ def _head(cell: Any) -> Any:
 
 def _is_countable(kind: pa.DataType) -> bool:
     """Whether Arrow itself can count the values of a type."""
+    import pyarrow as pa
+
     return not (pa.types.is_nested(kind) or pa.types.is_null(kind))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from polymodal.data.media import (
     ending,
     identity,
     is_missing,
-    unwrapped,
+    located,
 )
 from polymodal.data.readers import (
     TABLE_ENDINGS,
@@ -36,9 +35,8 @@ from polymodal.data.readers import (
     to_column,
 )
 from polymodal.data.summary import Column, ColumnSummary, summarise
+from polymodal.data.views import columns_named, filling
 from polymodal.errors import TableError, nearest
-
-BRACES = re.compile(r"\{([^{}]+)\}")
 
 
 class Table:
@@ -166,7 +164,8 @@ class Table:
         Args:
             sources: new column -> the column whose cells it shows, or a text with columns' names
                 in braces (``"windows.npz#{row}"``), which are filled in row by row; a cell is
-                missing where one of these is. A column of that name is replaced, unless what it
+                missing where one of these is; or ``"[{caption_1}, {caption_2}]"``, a list of those
+                that are not missing. A column of that name is replaced, unless what it
                 is made of is not there.
 
         Raises:
@@ -183,19 +182,12 @@ class Table:
         names = columns_named(source)
         if names == [source]:
             return self.column(source)
-        pattern = BRACES.sub("%s", source.replace("%", "%%"))
-        cells = zip(*(map(_written, self.cells(name)) for name in names), strict=True)
-        return to_column([None if None in row else pattern % row for row in cells])
+        cells = zip(*map(self.cells, names), strict=True)
+        return to_column([*map(filling(source), cells)])
 
     def media(self, cell: Any) -> Any:
         """A media cell with its paths made absolute; bytes and objects as they are."""
-        parts = as_list(cell)
-        if parts is not None:
-            return [self.media(part) for part in parts]
-        cell = unwrapped(cell)
-        if isinstance(cell, str) and "://" not in cell:
-            return self.folder / cell
-        return cell
+        return located(cell, self.folder)
 
     def _part(self, name: str, *, anchored: bool) -> Column:
         """A column, all missing where there is none, its media paths absolute if so wanted."""
@@ -231,22 +223,6 @@ class Table:
         if name not in self._summaries:
             self._summaries[name] = summarise(name, self.column(name))
         return self._summaries[name]
-
-
-def columns_named(source: str) -> list[str]:
-    """The columns that the source of a view names.
-
-    >>> columns_named("clip"), columns_named("windows/{person}.npz#{row}")
-    (['clip'], ['person', 'row'])
-    """
-    return re.findall(BRACES, source) or [source]
-
-
-def _written(cell: Any) -> str | None:
-    """A cell as a part of a path: whole numbers without the ".0" that gaps in a column bring."""
-    if cell is None:
-        return None
-    return f"{cell:.0f}" if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def concatenate(tables: Sequence[Table]) -> Table:

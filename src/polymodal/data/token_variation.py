@@ -6,10 +6,14 @@ Letters: U texts · T tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
+
 
 TokenVariation = Literal["token_dropout", "span_mask"]
 

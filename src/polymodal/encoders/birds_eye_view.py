@@ -98,7 +98,7 @@ class BirdsEyeView(Encoder):
     def draw(self, field: Field) -> Tensor:
         """The maps ``(U, 3 + 2 F, size, size)``: density, lowest, highest, least, greatest."""
         values, mask = real_values(field).float(), token_mask(field)
-        clouds = len(mask)
+        clouds = mask.shape[0]
         places = (values[..., :3] - self.corner) * self.scale
         column, row = places[..., 0].floor(), places[..., 1].floor()
         inside = mask & (column >= 0) & (column < self.size) & (row >= 0) & (row < self.size)
@@ -106,7 +106,8 @@ class BirdsEyeView(Encoder):
         # Whatever is not on a map goes to one more cell at its end.
         cell = torch.where(inside, row * self.size + column, cells).long()
         cell = cell + torch.arange(clouds, device=cell.device)[:, None] * (cells + 1)
-        count = torch.bincount(cell.flatten(), minlength=clouds * (cells + 1))
+        count = places.new_zeros(clouds * (cells + 1))
+        count = count.scatter_add(0, cell.flatten(), torch.ones_like(places[..., 0]).flatten())
         features = (values[..., 3:] - self.mean) / self.std
         drawn = torch.cat([places[..., 2:].clamp(-1, 2), features], -1).flatten(0, 1)
         blank = drawn.new_zeros(clouds * (cells + 1), drawn.shape[1])
@@ -115,7 +116,7 @@ class BirdsEyeView(Encoder):
             blank.scatter_reduce(0, index, drawn, how, include_self=False)
             for how in ("amin", "amax")
         )
-        density = torch.log1p(count.float()).unsqueeze(1)
+        density = torch.log1p(count).unsqueeze(1)
         maps = torch.cat([density, least[:, :1], most[:, :1], least[:, 1:], most[:, 1:]], 1)
         maps = maps.unflatten(0, (clouds, cells + 1))[:, :-1]
         return maps.unflatten(1, (self.size, self.size)).permute(0, 3, 1, 2)

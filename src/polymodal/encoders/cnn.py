@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
@@ -28,7 +29,9 @@ class Cnn(Encoder):
     is made of the mean and the maximum over the grid, since the place of a thing seldom matters
     to its name. A linear map of the whole grid keeps places: it learned shapes more slowly
     (easy_vqa, one run each, test accuracy after 5 epochs: 0.891 against 0.990), and on digits
-    and hand signs neither was ahead beyond the noise of 300 test pictures.
+    and hand signs neither was ahead beyond the noise of 300 test pictures. Faces cut out are the
+    exception (orl_faces, people never seen: equal error rate .19 by mean and maximum, .11 with
+    ``pooling="grid"``).
 
     *When to choose it*: pictures up to about 64 pixels, training from scratch, a CPU. Larger or
     more varied pictures want :class:`ResNet`, or a pretrained network.
@@ -41,6 +44,8 @@ class Cnn(Encoder):
         width: size of the tokens and of the pooled vector.
         base: channels of the first layer; later layers have more, up to eight times as many.
         dropout: chance of dropping a feature before the last layer in training.
+        pooling: "mean_max" over the grid, whatever the place; "grid" keeps the places, for
+            pictures that always show a thing in the same place and size, as faces cut out.
 
     Example:
         >>> pictures = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
@@ -59,6 +64,7 @@ class Cnn(Encoder):
         width: int = 128,
         base: int = 16,
         dropout: float = 0.1,
+        pooling: Literal["mean_max", "grid"] = "mean_max",
     ) -> None:
         super().__init__()
         self.width = width
@@ -77,11 +83,15 @@ class Cnn(Encoder):
         self.layers = layers
         self.dropout = nn.Dropout(dropout)
         self.project = nn.Linear(inputs, width)
-        self.pool = nn.Linear(2 * inputs, width)
+        self.pooling = pooling
+        side = math.ceil(size / 2**halvings)
+        self.pool = nn.Linear((2 if pooling == "mean_max" else side**2) * inputs, width)
 
     def forward(self, field: Field) -> Tokens:
         """Pictures ``(U, C, H, W)`` uint8 → tokens ``(U, T, D)`` of the grid, row by row."""
         grid = self.dropout(self.layers(self.normalise(field.values)))
         cells = grid.permute(0, 2, 3, 1).flatten(1, 2)  # (U, T, channels)
-        pooled = torch.cat([cells.mean(1), cells.amax(1)], -1)
-        return Tokens(self.project(cells), None, self.pool(pooled))
+        kept = cells.flatten(1)
+        if self.pooling == "mean_max":
+            kept = torch.cat([cells.mean(1), cells.amax(1)], -1)
+        return Tokens(self.project(cells), None, self.pool(kept))

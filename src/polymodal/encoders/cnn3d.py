@@ -83,7 +83,7 @@ class Cnn3d(Encoder):
         """Frames ``(U, T, C, H, W)`` uint8, mask ``(U, T)`` → tokens ``(U, T', D)``."""
         seen, mask = with_motion(field, self.motion), token_mask(field)
         frames = self.normalise(real_values(seen).flatten(0, 1))
-        x = _clips(frames, len(mask))
+        x = _clips(frames, mask.shape[0])
         x = x if field.mask is None else _blanked(x, mask)
         for block in self.blocks:
             x, mask = block(x, mask, padded=field.mask is not None)
@@ -115,7 +115,7 @@ class _Block(nn.Module):
                 )
 
     def forward(self, x: Tensor, mask: Tensor, *, padded: bool) -> tuple[Tensor, Tensor]:
-        clips = len(x)
+        clips = x.shape[0]
         y = _clips(F.relu(self.space_norm(self.space(_frames(x)))), clips)
         if padded:
             y = _blanked(y, mask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from polymodal.batch import Field
@@ -43,11 +44,13 @@ class EachPicture(nn.Module):
         mask = token_mask(field)
         # Channels are last in memory, and stay so.
         pictures = real_values(field).permute(0, 1, 3, 4, 2)
-        real = pictures.flatten(0, 1) if field.mask is None else pictures[mask]
+        # An exported network has no numbers of rows that depend on what the cells hold.
+        all_of_them = field.mask is None or torch.compiler.is_exporting()
+        real = pictures.flatten(0, 1) if all_of_them else pictures[mask]
         real = real.permute(0, 3, 1, 2)
         present = mask.new_ones(len(real))
         pooled = self.encoder(Field(real, present)).pooled
-        if field.mask is None:
+        if all_of_them:
             return pooled.unflatten(0, mask.shape), mask
         x = pooled.new_zeros(*mask.shape, self.width)
         x[mask] = pooled

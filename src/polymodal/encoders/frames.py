@@ -56,8 +56,9 @@ class Frames(Encoder):
         mask = token_mask(field)
         x = (real_values(field).float() - self.mean) / self.std
         x = (x * mask.unsqueeze(-1)).to(compute_dtype(self.project.weight))
-        x = F.pad(x, (0, 0, 0, -x.shape[1] % self.stack))
-        x = self.project(x.unflatten(1, (-1, self.stack)).flatten(2))  # (U, T / stack, D)
+        tokens = (x.shape[1] + self.stack - 1) // self.stack
+        x = F.pad(x, (0, 0, 0, self.stack - 1))[:, : tokens * self.stack]
+        x = self.project(x.reshape(x.shape[0], tokens, -1))  # (U, T / stack, D)
         x = x + sinusoidal_positions(x.shape[1], self.width, x.device).to(x.dtype)
         mask = mask[:, :: self.stack]  # padding comes last: the first frame tells
         return Tokens(x, mask, masked_mean(x, mask))

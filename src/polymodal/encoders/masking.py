@@ -17,8 +17,7 @@ def token_mask(field: Field) -> Tensor:
     shape = field.values.shape[:2]
     if field.mask is None:
         return torch.ones(shape, dtype=torch.bool, device=field.values.device)
-    first = torch.zeros_like(field.mask)
-    first[:, 0] = True
+    first = torch.arange(shape[1], device=field.mask.device) == 0
     return field.mask | (first & ~field.mask.any(1, keepdim=True))
 
 

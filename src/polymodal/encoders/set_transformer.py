@@ -79,7 +79,7 @@ class SetTransformer(Encoder):
         x = self.embed(points)  # (U, T, D)
         for layer in self.layers:
             x = layer(x, mask)
-        tokens = self.gather(self.seeds.expand(len(x), -1, -1), mask, x)
+        tokens = self.gather(self.seeds.expand(x.shape[0], -1, -1), mask, x)
         return Tokens(self.project(tokens), None, self.pool(tokens.mean(1)))
 
 
@@ -93,5 +93,5 @@ class _InducedLayer(nn.Module):
         self.spread = Transformer(width, 1, heads=heads, dropout=dropout, final_norm=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        collected = self.collect(self.inducing.expand(len(x), -1, -1), mask, x)
+        collected = self.collect(self.inducing.expand(x.shape[0], -1, -1), mask, x)
         return self.spread(x, None, collected)

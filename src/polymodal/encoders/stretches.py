@@ -60,8 +60,10 @@ class Stretches(Encoder):
     def forward(self, field: Field) -> Tokens:
         """Series ``(U, T, C)``, mask ``(U, T)`` → tokens ``(U, ⌈T / patch⌉, D)``."""
         x, mask = self.observations(field)
-        x = F.pad(x, (0, 0, 0, -x.shape[1] % self.patch)).to(compute_dtype(self.project.weight))
-        x = self.project(x.unflatten(1, (-1, self.patch)).flatten(2))
+        tokens = (x.shape[1] + self.patch - 1) // self.patch
+        x = F.pad(x, (0, 0, 0, self.patch - 1))[:, : tokens * self.patch]
+        x = x.reshape(x.shape[0], tokens, -1)  # (U, T / patch, patch C)
+        x = self.project(x.to(compute_dtype(self.project.weight)))
         x = x + sinusoidal_positions(x.shape[1], self.width, x.device).to(x.dtype)
         mask = mask[:, :: self.patch]  # padding comes last: the first step tells
         return Tokens(x, mask, masked_mean(x, mask))

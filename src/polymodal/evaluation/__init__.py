@@ -1,6 +1,13 @@
 """How good a model is: metrics, intervals, baselines, the verdict and the report."""
 
-from polymodal.evaluation.baselines import boosted_trees, mean, most_frequent, probe
+from polymodal.evaluation.baselines import (
+    boosted_trees,
+    mean,
+    most_frequent,
+    most_frequent_text,
+    nearest_text,
+    probe,
+)
 from polymodal.evaluation.language import Language
 from polymodal.evaluation.metrics import HEADLINE, HIGHER_IS_BETTER, LABELS, METRICS, measure
 from polymodal.evaluation.outcome import Outcome
@@ -29,6 +36,8 @@ __all__ = [
     "mean",
     "measure",
     "most_frequent",
+    "most_frequent_text",
+    "nearest_text",
     "probe",
     "verdict",
     "write_report",

@@ -1,12 +1,15 @@
-"""What the fused model has to beat: constant answers, boosted trees, a linear probe."""
+"""What the fused model has to beat: constant answers, trees, a linear probe, a neighbour."""
 
+import math
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from polymodal.evaluation.outcome import Outcome
+from polymodal.evaluation.wording import words
 
 Answerer = Callable[[np.ndarray, Outcome], Outcome]
 """Answers rows by their features ``(M, F)``; of an outcome on them, the answers are replaced."""
@@ -32,6 +35,65 @@ def most_frequent(train_truth: np.ndarray, like: Outcome) -> Outcome:
     """
     assert like.task != "regression"
     return _answered(like, np.tile(_shares(train_truth, like), (len(like), 1)))
+
+
+def most_frequent_text(train_texts: Sequence[Sequence[str]], like: Outcome) -> Outcome:
+    """The same text for every row: the most frequent one.
+
+    Of those that are equally frequent, the one whose words are most common.
+
+    Args:
+        train_texts: the references of each row of the training part.
+        like: an outcome on the rows to answer; its answers are replaced.
+
+    Example:
+        >>> like = Outcome("said", "text", np.array([["two"]]), np.array([""]), None, (),
+        ...                np.array([9]))
+        >>> most_frequent_text([["one"], ["two", "one"]], like).answer.tolist()
+        ['one']
+    """
+    texts = Counter(text for several in train_texts for text in several)
+    counts = Counter(word for text in texts for word in words(text))
+
+    def common(text: str) -> float:
+        said = words(text)
+        return sum(math.log(counts[word]) for word in said) / max(len(said), 1)
+
+    best = max(texts, key=lambda text: (texts[text], common(text)))
+    return _written(like, [best] * len(like))
+
+
+def nearest_text(
+    train_features: Sequence[np.ndarray],
+    train_texts: Sequence[Sequence[str]],
+    test_features: Sequence[np.ndarray],
+    like: Outcome,
+) -> Outcome:
+    """The text of the training row whose inputs are most alike, by hand-made features.
+
+    Choose it as the bar that a writing network must clear: it has learned nothing, but every one
+    of its texts was written by a person.
+
+    Args:
+        train_features: of each input column ``(N, F)``, NaN where a value is absent.
+        train_texts: the references of each row of the training part, of which the first is taken.
+        test_features: of each input column ``(M, F)`` of the rows to answer.
+        like: an outcome on the rows to answer; its answers are replaced.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    train, test = [], []
+    for known, asked in zip(train_features, test_features, strict=True):
+        here = _finite(known)
+        middle = np.nan_to_num(np.nanmean(here, axis=0)) if len(here) else np.zeros(here.shape[1])
+        spread = np.nan_to_num(np.nanstd(here, axis=0))
+        # Every column counts alike, however many features it has.
+        scale = np.where(spread > 0, spread, 1) * here.shape[1] ** 0.5
+        train.append(np.nan_to_num((here - middle) / scale))
+        test.append(np.nan_to_num((_finite(asked) - middle) / scale))
+    finder = NearestNeighbors(n_neighbors=1).fit(np.concatenate(train, axis=1))
+    nearest = finder.kneighbors(np.concatenate(test, axis=1), return_distance=False)[:, 0]
+    return _written(like, [train_texts[row][0] for row in nearest.tolist()])
 
 
 def mean(train_truth: np.ndarray, like: Outcome) -> Outcome:
@@ -256,6 +318,11 @@ def _answered(like: Outcome, probabilities: np.ndarray) -> Outcome:
     return Outcome(
         like.target, like.task, like.truth, answer, probabilities, like.labels, like.rows
     )
+
+
+def _written(like: Outcome, answers: Sequence[str]) -> Outcome:
+    answer = np.array(answers, np.str_)
+    return Outcome(like.target, like.task, like.truth, answer, None, (), like.rows)
 
 
 def _valued(like: Outcome, answer: np.ndarray) -> Outcome:

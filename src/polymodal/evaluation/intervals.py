@@ -17,6 +17,7 @@ import numpy as np
 
 from polymodal.evaluation.metrics import BINS, confidence_bins, headline, varies
 from polymodal.evaluation.outcome import Outcome
+from polymodal.evaluation.text_scores import columns_of, item_scores, of_means
 
 RANK_RESAMPLES = 200
 """Resamples at most of metrics that depend on the order of rows; fewer, but 50, if N x C is big."""
@@ -41,7 +42,7 @@ def bootstrap(outcome: Outcome, *, resamples: int = 1000, seed: int = 0) -> dict
     values = _from_rows(outcome, resamples, seed)
     if outcome.task == "classification":
         values |= _from_cells(outcome, resamples, seed)
-    if outcome.task != "regression" and outcome.probabilities is not None:
+    if outcome.task in ("classification", "tagging") and outcome.probabilities is not None:
         values |= _from_order(outcome, resamples, seed)
     return values
 
@@ -87,6 +88,9 @@ def bootstrap_headlines(
         )
     if first.task == "classification":  # accuracy needs no probabilities: far fewer columns
         outcomes = [replace(outcome, probabilities=None) for outcome in outcomes]
+    if first.task == "text":  # a mean over rows: no need of all the others
+        columns = [item_scores(outcome, headline(first))[:, None] for outcome in outcomes]
+        return _means(np.concatenate(columns, axis=1), resamples, seed).T
     columns = [_row_values(outcome) for outcome in outcomes]
     ends = np.cumsum([part.shape[1] for part in columns])
     means = _means(np.concatenate(columns, axis=1), resamples, seed)  # (R, K x columns of one)
@@ -197,6 +201,8 @@ def _of_means(outcome: Outcome, means: np.ndarray) -> dict[str, np.ndarray]:
                 values["log_loss"] = means[:, 1]
             values["calibration_error"] = np.abs(means[:, 2:]).sum(axis=1)
         return values
+    if outcome.task == "text":
+        return of_means(outcome, means)
     if outcome.task == "tagging":
         hits, both = np.split(means[:, 1:], 2, axis=1)  # (R, L) each
         with np.errstate(invalid="ignore"):
@@ -219,6 +225,8 @@ def _of_means(outcome: Outcome, means: np.ndarray) -> dict[str, np.ndarray]:
 
 def _row_values(outcome: Outcome) -> np.ndarray:
     """``(N, K)`` whose means over rows hold all that the metrics need."""
+    if outcome.task == "text":
+        return columns_of(outcome)
     shares, right = outcome.shares, outcome.right.astype(np.float64)
     if outcome.task == "tagging":
         truth, answer = outcome.truth, outcome.answer

@@ -16,6 +16,7 @@ ENGLISH: dict[str, str] = {
     # models to compare with
     "name_fused": "this model",
     "name_most_frequent": "most frequent answer",
+    "name_nearest_neighbour": "nearest neighbour",
     "name_mean": "mean",
     "name_boosted_trees": "boosted trees",
     "name_boosted_trees_tabular": "boosted trees on numbers, categories and tags",
@@ -112,6 +113,9 @@ ENGLISH: dict[str, str] = {
     "support": "Rows",
     # report: examples
     "examples": "Examples",
+    "references": "References",
+    "looks_note": "Where the model looked for each word: bright is looked at. It shows what was "
+    "read, not why a word was chosen.",
     "examples_worst": "Worst mistakes",
     "examples_surest_right": "Surest right answers",
     "examples_worst_regression": "Largest errors",
@@ -253,6 +257,35 @@ ENGLISH: dict[str, str] = {
     "lost": "{loss} {condition}",
     "refused": "Cannot fuse these inputs",
     "why": "Why",
+    # report: columns and identities compared
+    "retrieval": "Any column finds any other",
+    "retrieval_note": "Each cell of one column asks for those of the same row in "
+    "another, by the cosine of their vectors, among all cells of the test part. "
+    "Intervals are of 95%, over rows drawn again.",
+    "retrieval_asks": "Asks",
+    "retrieval_finds": "Finds",
+    "retrieval_counts": "{queries} queries, among {answers}",
+    "retrieval_chance": "by chance",
+    "retrieval_gallery": "What was found",
+    "retrieval_gallery_note": "Queries drawn at random, and the first answers of each. "
+    "A green frame marks what is right.",
+    "retrieval_rank": "right answer at rank {rank}",
+    "verification": "Same or different",
+    "verification_note": "Pairs of test rows, of identities that training has not "
+    "seen: {same} of the same identity, {different} of different ones. “Same” is said "
+    "from a cosine of {threshold} on, which was chosen on the validation part. Intervals "
+    "are of 95%, over identities drawn again.",
+    "verification_det": "Errors at every threshold (DET)",
+    "verification_det_note": "Further down and left is better. The dot marks the "
+    "chosen threshold; on the dashed line both errors are equal.",
+    "verification_far": "different taken for the same (FAR)",
+    "verification_frr": "same taken for different (FRR)",
+    "verify_eer": "equal error rate",
+    "verify_auroc": "AUROC",
+    "verify_accuracy": "right at the threshold",
+    "verify_false_accepts": "different taken for the same, at the threshold",
+    "verify_false_rejects": "same taken for different, at the threshold",
+    "verify_tar": "same accepted where {far} of the others are",
 }
 
 CHINESE: dict[str, str] = {
@@ -264,6 +297,7 @@ CHINESE: dict[str, str] = {
     "meaning": "含义",
     "name_fused": "本模型",
     "name_most_frequent": "最常见答案",
+    "name_nearest_neighbour": "最近邻",
     "name_mean": "均值",
     "name_boosted_trees": "梯度提升树",
     "name_boosted_trees_tabular": "梯度提升树（仅数值、类别与标签）",
@@ -347,6 +381,8 @@ CHINESE: dict[str, str] = {
     "f1": "F1",
     "support": "行数",
     "examples": "示例",
+    "references": "参考文本",
+    "looks_note": "模型写每个词时所看之处：越亮看得越多。这表示读取了什么，并不说明为何选择该词。",
     "examples_worst": "最严重的错误",
     "examples_surest_right": "最有把握的正确答案",
     "examples_worst_regression": "误差最大",
@@ -474,6 +510,31 @@ CHINESE: dict[str, str] = {
     "lost": "{condition} {loss}",
     "refused": "无法融合这些输入",
     "why": "原因",
+    # report: columns and identities compared
+    "retrieval": "任意一列查找另一列",
+    "retrieval_note": "一列的每个单元格按向量余弦在测试集的全部单元格中查找同一行的另一列。"
+    "区间为 95%，对行重抽样得到。",
+    "retrieval_asks": "查询",
+    "retrieval_finds": "查找",
+    "retrieval_counts": "{queries} 个查询，{answers} 个候选",
+    "retrieval_chance": "随机",
+    "retrieval_gallery": "查到的结果",
+    "retrieval_gallery_note": "随机抽取的查询及其最前的答案；绿框表示正确。",
+    "retrieval_rank": "正确答案排第 {rank}",
+    "verification": "相同还是不同",
+    "verification_note": "测试行的配对，其身份在训练中从未出现：{same} 对相同，{different"
+    "} 对不同。余弦不低于 {threshold} 即判为相同，该阈值在验证集上选定"
+    "。区间为 95%，对身份重抽样得到。",
+    "verification_det": "各阈值下的错误（DET）",
+    "verification_det_note": "越靠左下越好。圆点为所选阈值；虚线上两种错误相等。",
+    "verification_far": "不同被判为相同（FAR）",
+    "verification_frr": "相同被判为不同（FRR）",
+    "verify_eer": "等错误率",
+    "verify_auroc": "AUROC",
+    "verify_accuracy": "阈值处的正确率",
+    "verify_false_accepts": "阈值处：不同被判为相同",
+    "verify_false_rejects": "阈值处：相同被判为不同",
+    "verify_tar": "误接受率 {far} 时的正确接受率",
 }
 
 STRINGS: dict[Language, dict[str, str]] = {"en": ENGLISH, "zh": CHINESE}

@@ -6,6 +6,7 @@ import numpy as np
 
 from polymodal.evaluation.language import Language
 from polymodal.evaluation.outcome import Outcome, Task
+from polymodal.evaluation.text_scores import columns_of, headline_of, item_scores, of_means
 
 BINS = 15
 """Bins of the calibration error and of the calibration chart (Guo et al. 2017)."""
@@ -63,7 +64,45 @@ METRICS: dict[str, Metric] = {
         "how well the probabilities rank the rows that have a tag first; mean over the tags",
         "按概率排序时，带某标签的行排在前面的程度，各标签平均"),
     "exact_match": _metric(True, "exact match", "完全匹配率",
-        "share of rows with every tag right", "所有标签全部正确的行所占比例"),
+        "share of rows whose answer is wholly right: every tag, or every word of a text",
+        "答案完全正确的行所占比例：所有标签，或文本的每个词"),
+    "vqa_accuracy": _metric(True, "VQA accuracy", "VQA 准确率",
+        "share of rows answered as people did; three who agree make an answer wholly right",
+        "与人工答案一致的比例；三人一致即视为完全正确"),
+    "token_f1": _metric(True, "word F1", "词 F1",
+        "harmonic mean of precision and recall of a text's words, whatever their order; "
+        "best reference",
+        "文本用词的精确率与召回率的调和平均，不计顺序，取最佳参考"),
+    "bleu_1": _metric(True, "BLEU-1", "BLEU-1",
+        "share of the words that a reference has, too", "参考文本中也出现的词所占比例"),
+    "bleu_2": _metric(True, "BLEU-2", "BLEU-2",
+        "as BLEU-1, with sequences of two words", "同 BLEU-1，另计两词序列"),
+    "bleu_3": _metric(True, "BLEU-3", "BLEU-3",
+        "as BLEU-1, with sequences of up to three words", "同 BLEU-1，另计至多三词的序列"),
+    "bleu_4": _metric(True, "BLEU-4", "BLEU-4",
+        "as BLEU-1, with sequences of up to four words: the usual score of translations",
+        "同 BLEU-1，另计至多四词的序列：翻译的常用得分"),
+    "chrf": _metric(True, "chrF", "chrF",
+        "share of the sequences of up to six characters that answer and reference have in common",
+        "答案与参考共有的至多六字符序列所占比例"),
+    "rouge_l": _metric(True, "ROUGE-L", "ROUGE-L",
+        "F1 of the longest sequence of words in the same order", "最长同序词序列的 F1"),
+    "meteor": _metric(True, "METEOR (exact, stem)", "METEOR（原词与词干）",
+        "words and stems in common, recall before precision, less for words out of order; "
+        "synonyms are not known",
+        "共有的词与词干，重召回，词序错乱扣分；不识同义词"),
+    "cider": _metric(True, "CIDEr-D", "CIDEr-D",
+        "telling sequences of words in common with the references; 1 is about what people reach",
+        "与参考共有的有信息量的词序列；人类约为 1"),
+    "wer": _metric(False, "word error rate", "词错误率",
+        "words to be changed, added or taken out, as a share of the reference's",
+        "需替换、插入或删除的词占参考词数的比例"),
+    "cer": _metric(False, "character error rate", "字错误率",
+        "characters to be changed, added or taken out, as a share of the reference's",
+        "需替换、插入或删除的字符占参考字符数的比例"),
+    "perplexity": _metric(False, "perplexity", "困惑度",
+        "among how many equally likely tokens the model hesitates at each step of the reference",
+        "在参考文本的每一步，模型相当于在多少个等可能的词元间犹豫"),
     "mae": _metric(False, "mean absolute error", "平均绝对误差",
         "mean distance from the truth, in the target's unit", "与真实值的平均距离（目标单位）"),
     "rmse": _metric(False, "root mean squared error", "均方根误差",
@@ -84,12 +123,20 @@ METRICS: dict[str, Metric] = {
 
 HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
 LABELS = {name: metric.label for name, metric in METRICS.items()}
-HEADLINE: dict[Task, str] = {"classification": "accuracy", "tagging": "map", "regression": "r2"}
-"""The one number a target is judged by; ``r2_log`` where the target is on a log scale."""
+HEADLINE: dict[Task, str] = {
+    "classification": "accuracy",
+    "tagging": "map",
+    "regression": "r2",
+    "text": "token_f1",
+}
+"""The one number a target is judged by; ``r2_log`` where the target is on a log scale, and of
+texts what :func:`headline` says."""
 
 
 def headline(outcome: Outcome) -> str:
     """The name of the metric by which the outcome's target is judged."""
+    if outcome.task == "text":
+        return headline_of(outcome)
     return "r2_log" if outcome.log else HEADLINE[outcome.task]
 
 
@@ -97,6 +144,8 @@ def headline_value(outcome: Outcome) -> float:
     """The one number an outcome is judged by, NaN where not defined."""
     if outcome.task == "classification":  # judged after every epoch: the others take their time
         return float(outcome.right.mean()) if len(outcome) else float("nan")
+    if outcome.task == "text" and len(outcome):
+        return float(item_scores(outcome, headline(outcome)).mean())
     return measure(outcome)[headline(outcome)]
 
 
@@ -107,7 +156,9 @@ def measure(outcome: Outcome) -> dict[str, float]:
     ``f1_macro`` where rare classes do; ``auroc`` and ``map`` where the order counts more than a
     threshold; ``log_loss`` and ``calibration_error`` (Guo et al., *On Calibration of Modern
     Neural Networks*, 2017) where the probabilities themselves are used; ``mae`` over ``rmse``
-    where outliers should not rule; the log versions where values span orders of magnitude.
+    where outliers should not rule; the log versions where values span orders of magnitude. Of
+    texts: ``exact_match`` for short answers, ``cider`` for captions with several references,
+    ``bleu_4`` and ``chrf`` for translations, ``wer`` and ``cer`` for what was spoken.
 
     Args:
         outcome: what a model said and what is true.
@@ -122,12 +173,13 @@ def measure(outcome: Outcome) -> dict[str, float]:
         "classification": _classification,
         "tagging": _tagging,
         "regression": _regression,
+        "text": _text,
     }[outcome.task](outcome)
 
 
 def measure_labels(outcome: Outcome) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and support of each class or tag; NaN where one is not defined."""
-    if outcome.task == "regression":
+    if outcome.task in ("regression", "text"):
         return {}
     hits, answered, support = label_counts(outcome)
     with np.errstate(invalid="ignore"):
@@ -235,6 +287,13 @@ def _regression(outcome: Outcome) -> dict[str, float]:
         if varies(logarithms[0]):
             values["r2_log"] = metrics.r2_score(*logarithms)
     return {name: float(value) for name, value in values.items()}
+
+
+def _text(outcome: Outcome) -> dict[str, float]:
+    if not len(outcome):
+        return {headline(outcome): np.nan}
+    means = columns_of(outcome).mean(axis=0, keepdims=True)
+    return {name: float(values[0]) for name, values in of_means(outcome, means).items()}
 
 
 def varies(values: np.ndarray) -> bool:

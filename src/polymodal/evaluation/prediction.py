@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from polymodal.batch import Batch
+from polymodal.batch import Batch, Field
 from polymodal.data.findings import Finding
-from polymodal.data.modalities import Modality
+from polymodal.data.modalities import Modality, Passages, Text
 from polymodal.data.pack import Pack
+from polymodal.data.table import Table
 from polymodal.evaluation.outcome import Outcome, Task
-from polymodal.heads import Classification, Regression
+from polymodal.heads import Classification, Regression, TextHead
 from polymodal.model import MultimodalModel
 
 UNSEEN = "(not seen in training)"
@@ -28,12 +29,54 @@ class Answers:
     """What a network said about one target of N rows.
 
     Args:
-        answer: ``(N,)`` class numbers or values, or ``(N, L)`` bool.
+        answer: ``(N,)`` class numbers or values, ``(N, L)`` bool, or token ids ``(N, L)``.
         probabilities: ``(N, C)`` or ``(N, L)``; None where the target has none.
+        scores: of texts, how likely the network holds each to be ``(N,)``, 0 to 1: the geometric
+            mean over its tokens; None otherwise.
     """
 
     answer: np.ndarray
     probabilities: np.ndarray | None
+    scores: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a network wrote about one target of N rows.
+
+    Args:
+        tokens: ``(N, L)`` token ids, -1 after the end.
+        scores: ``(N,)`` mean log-probability of the symbols of each.
+        surprise: ``(N, 2)`` negative log-likelihood of the truth and its symbols; NaN where the
+            truth was not at hand.
+    """
+
+    tokens: Tensor
+    scores: Tensor
+    surprise: Tensor
+
+    @classmethod
+    def written(cls, head: TextHead, prediction: Tensor, target: Field | None) -> Texts:
+        """What a head writes, and how much the truth would have surprised it."""
+        said = head.generate(prediction)
+        if target is None:
+            surprise = torch.full((len(prediction), 2), torch.nan)
+        else:
+            surprise = head.surprise(prediction, target).cpu()
+        return cls(said.tokens[:, 0].cpu(), said.score[:, 0].cpu(), surprise)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Texts]) -> Texts:
+        """The rows of all parts."""
+        return cls(
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.scores for part in parts]),
+            torch.cat([part.surprise for part in parts]),
+        )
+
+    def __getitem__(self, rows: np.ndarray) -> Texts:
+        """These rows, in this order."""
+        return Texts(self.tokens[rows], self.scores[rows], self.surprise[rows])
 
 
 class Predicted(NamedTuple):
@@ -41,12 +84,12 @@ class Predicted(NamedTuple):
 
     Args:
         rows: the rows' numbers ``(N,)``.
-        predictions: target -> ``(N, …)`` as its head gives them.
+        predictions: target -> ``(N, …)`` as its head gives them; of texts, what was written.
         losses: the mean of each loss term; empty without targets.
     """
 
     rows: np.ndarray
-    predictions: dict[str, Tensor]
+    predictions: dict[str, Tensor | Texts]
     losses: dict[str, float]
 
 
@@ -114,7 +157,7 @@ class _Said:
     def __init__(self, model: MultimodalModel) -> None:
         self._model = model
         self._rows: list[np.ndarray] = []
-        self._said: dict[str, list[Tensor]] = {name: [] for name in model.targets}
+        self._said: dict[str, list[Tensor | Texts]] = {name: [] for name in model.targets}
         self._losses: dict[str, float] = {}
         self._counted = 0
 
@@ -123,10 +166,15 @@ class _Said:
     ) -> None:
         """Note the predictions of a batch, or of some of its rows ``(B,)``."""
         kept = slice(None) if rows is None or bool(rows.all()) else rows
-        for name in self._said:
-            self._said[name].append(predictions[name][kept].float().cpu())
+        for name, parts in self._said.items():
+            head, prediction = self._model.head(name), predictions[name][kept]
+            if isinstance(head, TextHead):
+                target = batch.targets.get(name) if rows is None else None
+                parts.append(Texts.written(head, prediction, target))
+            else:
+                parts.append(prediction.float().cpu())
         self._rows.append(batch.rows[kept].cpu().numpy())
-        if batch.targets:
+        if set(self._model.targets) <= set(batch.targets):
             count = len(self._rows[-1])
             counted = batch if rows is None else batch.counting(rows)
             for term, loss in self._model.losses(predictions, counted).items():
@@ -136,9 +184,14 @@ class _Said:
     def joined(self) -> Predicted:
         """Rows, predictions and mean losses of all batches."""
         order = np.concatenate(self._rows) if self._rows else np.zeros(0, np.int64)
-        joined = {name: torch.cat(parts) for name, parts in self._said.items() if parts}
+        joined = {name: _joined(parts) for name, parts in self._said.items() if parts}
         mean = {term: loss / max(self._counted, 1) for term, loss in self._losses.items()}
         return Predicted(order, joined, mean)
+
+
+def _joined(parts: Sequence[Tensor | Texts]) -> Tensor | Texts:
+    texts = [part for part in parts if isinstance(part, Texts)]
+    return Texts.joined(texts) if texts else torch.cat([p for p in parts if isinstance(p, Tensor)])
 
 
 def pooled_features(
@@ -165,10 +218,16 @@ def pooled_features(
     return {name: torch.cat(parts).numpy()[order] for name, parts in found.items()}
 
 
-def answers(model: MultimodalModel, predictions: Mapping[str, Tensor]) -> dict[str, Answers]:
+def answers(
+    model: MultimodalModel, predictions: Mapping[str, Tensor | Texts]
+) -> dict[str, Answers]:
     """Each target's answers and probabilities, as arrays."""
     found = {}
     for name, prediction in predictions.items():
+        if isinstance(prediction, Texts):
+            scores = prediction.scores.exp().numpy()
+            found[name] = Answers(prediction.tokens.numpy(), None, scores)
+            continue
         head = model.head(name)
         with torch.inference_mode():
             shares = head.probabilities(prediction.cpu())
@@ -179,10 +238,13 @@ def answers(model: MultimodalModel, predictions: Mapping[str, Tensor]) -> dict[s
 
 def outcomes(
     model: MultimodalModel,
-    predictions: Mapping[str, Tensor],
+    predictions: Mapping[str, Tensor | Texts],
     rows: np.ndarray,
     pack: Pack,
     modalities: Mapping[str, Modality],
+    *,
+    table: Table,
+    said_elsewhere: Mapping[str, Answers] | None = None,
 ) -> dict[str, Outcome]:
     """Each target's answers beside the truth, on the rows that have that target.
 
@@ -195,14 +257,21 @@ def outcomes(
         rows: ``(N,)`` which rows of the pack these are.
         pack: holds the truth.
         modalities: target -> its fitted modality.
+        table: what the pack was made of: texts are compared with those that stand in it.
+        said_elsewhere: answers that an exported file of the network gave, in place of predictions.
     """
     found = {}
-    for name, said in answers(model, predictions).items():
+    for name, said in (said_elsewhere or answers(model, predictions)).items():
         store, head = pack.stores[name], model.head(name)
         units = store.index[rows]
         unseen = np.isin(rows, pack.broken.get(name, {}).get(_UNSEEN_KIND, []))
         kept = (units >= 0) | unseen
         if not kept.any():
+            continue
+        modality, prediction = modalities[name], predictions.get(name)
+        if isinstance(modality, Text | Passages) and isinstance(prediction, Texts):
+            cells = table.cells(name, rows[kept])
+            found[name] = _text_outcome(name, modality, prediction[kept], cells, rows[kept])
             continue
         truth = np.asarray(store.values[np.maximum(units[kept], 0)])
         labels = tuple(str(label) for label in getattr(modalities[name], "labels", ()))
@@ -225,6 +294,34 @@ def outcomes(
         log = bool(getattr(modalities[name], "log", False))
         found[name] = Outcome(name, task, truth, answer, shares, labels, rows[kept], log=log)
     return found
+
+
+def _text_outcome(
+    name: str, modality: Text | Passages, said: Texts, cells: Sequence[Any], rows: np.ndarray
+) -> Outcome:
+    references = [modality.references(cell) for cell in cells]
+    known = bool(said.surprise.isfinite().all())
+    return Outcome(
+        name,
+        "text",
+        reference_array(references),
+        np.array(modality.restore(said.tokens.numpy()), dtype=np.str_),
+        None,
+        (),
+        rows,
+        scores=said.scores.exp().numpy(),
+        surprise=said.surprise.numpy() if known else None,
+    )
+
+
+def reference_array(references: Sequence[Sequence[str]]) -> np.ndarray:
+    """Texts of N rows as ``(N, R)``, "" where a row has fewer than the others.
+
+    >>> reference_array([["a dog"], ["a cat", "the cat"]]).tolist()
+    [['a dog', ''], ['a cat', 'the cat']]
+    """
+    most = max(map(len, references), default=1)
+    return np.array([[*texts, *[""] * (most - len(texts))] for texts in references], np.str_)
 
 
 def explained(findings: Iterable[Finding], targets: Sequence[str]) -> list[Finding]:

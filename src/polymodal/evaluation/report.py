@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
 from polymodal.evaluation import charts
 from polymodal.evaluation.imbalance import ALONE, imbalance, mean_score
@@ -46,13 +47,32 @@ class SchemaRow(NamedTuple):
 
 
 class Example(NamedTuple):
-    """One row with its answer, and its cells as a person wants to see them; None if absent."""
+    """One row with its answer, and its cells as a person wants to see them; None if absent.
+
+    Of a text that was written, ``truth`` has a line for each reference, and ``looks`` holds for
+    each word the picture, dark where the model did not look.
+    """
 
     row: int
     truth: str
     answer: str
     probability: float | None
     cells: Sequence[tuple[str, Shown | None]]
+    looks: Sequence[tuple[str, Shown]] = ()
+
+
+class Section(NamedTuple):
+    """A part of the page that is made elsewhere.
+
+    Args:
+        anchor: its name in the page's address.
+        title: its heading.
+        body: its HTML, in which all words are escaped.
+    """
+
+    anchor: str
+    title: str
+    body: Markup
 
 
 @dataclass(frozen=True)
@@ -81,6 +101,7 @@ class Report:
         environment: name -> version or value.
         model: the network's parts with their numbers of parameters and floating-point operations.
         examples: target -> ``worst``, ``surest_right`` or ``unsure`` -> rows.
+        sections: parts of the page that are made elsewhere, before all others.
     """
 
     title: str
@@ -101,6 +122,7 @@ class Report:
     environment: Mapping[str, object] = field(default_factory=dict)
     model: Sequence[tuple[str, int, int]] = ()
     examples: Mapping[str, Mapping[str, Sequence[Example]]] = field(default_factory=dict)
+    sections: Sequence[Section] = ()
 
 
 def write_report(path: str | Path, report: Report, *, language: Language = "en") -> None:

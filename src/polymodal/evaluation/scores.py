@@ -100,7 +100,9 @@ class TargetScores:
 
     @property
     def metric(self) -> str:
-        """The name of the one metric this target is judged by."""
+        """The name of the one metric this target is judged by; of texts, that which comes first."""
+        if self.task == "text":
+            return next(iter(self.scores))
         return "r2_log" if "r2_log" in self.scores else HEADLINE[self.task]
 
     @property

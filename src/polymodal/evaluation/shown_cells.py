@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from polymodal.evaluation.language import Language, say
@@ -14,6 +15,7 @@ if TYPE_CHECKING:  # at run time it would bring torch
 _PICTURE = 320  # pixels of a picture's longer side
 _EMBEDDED = {"audio": 1_500_000, "video": 4_000_000}  # bytes at most
 _MATROSKA = b"\x1aE\xdf\xa3"  # how a WebM begins
+_MOST_EMBEDDED = 24_000_000  # characters of pictures, sounds and videos in one page
 _TEXT = 2000  # characters of a text that are shown
 
 
@@ -42,6 +44,24 @@ def show_cell(shown: Shown, language: Language, pictures: dict[bytes, str]) -> d
     strip = _picture(shown.strip) if shown.strip else ""
     content = _uri(form, shown.content)
     return {"kind": shown.kind, "content": content, "note": shown.note, "strip": strip}
+
+
+def cell_shower(language: Language) -> Callable[[Shown | None], dict[str, str]]:
+    """Shows the cells of one page, each picture once, until the page has no room for more media."""
+    pictures: dict[bytes, str] = {}
+    room = _MOST_EMBEDDED
+
+    def show(shown: Shown | None) -> dict[str, str]:
+        nonlocal room
+        if shown is None:
+            return {"kind": "absent", "content": "", "note": ""}
+        cell = show_cell(shown, language, pictures)
+        room -= len(cell["content"]) if cell["kind"] != "text" else 0
+        if room < 0 and cell["kind"] != "text":
+            return {"kind": "text", "content": "(no room left in this page)", "note": shown.note}
+        return cell
+
+    return show
 
 
 def _picture(png: bytes) -> str:

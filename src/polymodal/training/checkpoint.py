@@ -93,11 +93,16 @@ def load_checkpoint(path: Path) -> tuple[Parts, dict[str, Any]]:
 
 
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Weights and buffers by name; one that has several names, under the first."""
+    """Trained weights and buffers by name; one that has several names, under the first.
+
+    Frozen weights are those that the model was built with: writing them out after each epoch would
+    take longer than the epoch.
+    """
     named: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if id(tensor) not in seen:
+        frozen = isinstance(tensor, nn.Parameter) and not tensor.requires_grad
+        if id(tensor) not in seen and not frozen:
             seen.add(id(tensor))
             named[name] = tensor
     return named

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from polymodal.batch import Batch
 from polymodal.model import MultimodalModel
 from polymodal.training.balance import Balance
+from polymodal.training.distillation import with_lessons
 
 
 class Losses(NamedTuple):
@@ -80,6 +81,8 @@ class Objective(nn.Module):
         """The terms of the rows' own targets and of those of their partners, by their shares."""
         terms = self.model.losses(predictions, batch)
         mixture = batch.mixture
+        if batch.lessons:
+            return with_lessons(self.model, predictions, batch, terms)
         if mixture is None:
             return terms
         others = self.model.losses(predictions, replace(batch, targets=mixture.targets))

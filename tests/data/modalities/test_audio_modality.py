@@ -4,9 +4,10 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from polymodal.data.modalities import Audio
-from polymodal.data.modalities.audio import mel_bank, read_sound, resample
+from polymodal.data.modalities.audio import mel_bank, read_sound, resample, spectra
 from polymodal.errors import CellError, NothingThere
 
 
@@ -180,3 +181,15 @@ def test_the_sound_of_a_video(loudness):
 def test_it_says_whether_it_varies_anything():
     assert not Audio().augments and Audio(augment="mask").augments
     assert not Audio(augment="mask", form="waveform").augments
+
+
+@pytest.mark.parametrize("length", [512, 700, 4000])
+def test_spectra_are_those_of_torch_stft(length: int) -> None:
+    wave = np.random.default_rng(0).normal(size=length).astype(np.float32)
+    wanted = torch.stft(
+        torch.from_numpy(wave), 512, hop_length=160, win_length=400,
+        window=torch.hann_window(400), return_complex=True,
+    )  # fmt: skip
+    found = spectra(wave, 512, window=400, hop=160)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.T, wanted.abs().square().numpy(), rtol=1e-3, atol=1e-3)

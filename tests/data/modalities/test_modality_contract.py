@@ -178,6 +178,13 @@ def test_cells_have_the_shape_of_the_blank(name, options):
 def test_restoring_undoes_decoding(name, options):
     modality = fitted(name, options)
     arrays = [modality.decode(cell) for cell in good(name, options)]
+    if name in ("text", "passages"):  # written as one text, which ends at the first -1
+        arrays = [array if array.ndim == 1 else array[0][array[0] != 0] for array in arrays]
+        longest = max(map(len, arrays))
+        padded = [np.pad(a, (0, longest - len(a)), constant_values=-1) for a in arrays]
+        for array, text in zip(arrays, modality.restore(np.stack(padded)), strict=True):
+            assert np.array_equal(modality.decode(text).reshape(-1)[: len(array)], array)
+        return
     try:
         restored = modality.restore(np.stack(arrays) if not modality.ragged else arrays[0])
     except NotImplementedError:

@@ -69,3 +69,10 @@ def test_sentences_are_passages_and_labels_are_tags():
 
 def test_every_text_is_shown_on_its_line():
     assert passages().show(["one", "two"]).content == "• one\n• two"
+
+
+def test_the_references_of_a_row():
+    passages = Passages(units="characters")
+    assert passages.references(["a dog", "", None, "the dog"]) == ("a dog", "the dog")
+    assert passages.references('["a dog", "two dogs"]') == ("a dog", "two dogs")
+    assert passages.references("a dog") == ("a dog",)

@@ -74,3 +74,37 @@ def test_reading_like_text():
     assert not reads_like_text("A-17b") and not reads_like_text("red")
     assert Text.recognise(summarise("x", SENTENCES)) > 0.84
     assert Text.recognise(summarise("x", [1, 2])) == 0
+
+
+def test_written_texts_keep_their_case_and_end_at_the_first_nothing():
+    text = Text(lowercase=False)
+    text.fit(["A Red ball", "两只狗 run"] * 3)
+    ids = [text.decode("A Red ball"), text.decode("两只狗 run")]
+    array = np.full((2, 12), -1)
+    for row, one in zip(array, ids, strict=True):
+        row[: len(one)] = one
+    assert text.restore(array) == ["A Red ball", "两只狗 run"]
+    array[0, 1] = -1
+    assert text.restore(array)[0] == "A"
+    assert text.references("  A Red ball ") == ("  A Red ball ",)
+    assert text.facts() == {"vocabulary": text.vocabulary, "length": text.max_tokens}
+
+
+def test_characters_as_tokens():
+    text = Text(units="characters", lowercase=False)
+    text.fit(["zero one two", "两只狗两只狗"] * 3)
+    assert len(text.decode("zero one")) == 8
+    assert len(text.decode("两只狗")) == 3  # often seen: one token each, not three bytes
+    assert text.restore(text.decode("two one")[None]) == ["two one"]
+
+
+def test_a_tokenizer_without_padding_or_end():
+    """Its id 0 is a token like any other."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    given = Tokenizer(models.WordLevel({"red": 0, "blue": 1, "bus": 2}, unk_token="bus"))
+    given.pre_tokenizer = pre_tokenizers.Whitespace()
+    text = Text(tokenizer=given.to_str())
+    text.fit(["red bus"])
+    assert text.decode("red bus red").tolist() == [0, 2, 0]
+    assert text.restore(np.array([[0, 2, 0, -1]])) == ["red bus red"]

@@ -8,11 +8,9 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from polymodal.data.media import (
     AUDIO_ENDINGS,
@@ -21,6 +19,7 @@ from polymodal.data.media import (
     ending,
     existing_file,
     head,
+    is_tensor,
     is_wrapped,
     read_bytes,
     remark,
@@ -38,6 +37,12 @@ from polymodal.data.sound_variation import (
 )
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError, NothingThere
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 HOP_SECONDS, WINDOW_SECONDS = 0.010, 0.025
 QUIETEST = 1e-6
@@ -91,7 +96,7 @@ class Audio(Modality):
         self.variations = tuple(v for v in named if v != "none")
         self.snr = snr
         self.mean, self.std = 0.0, 1.0
-        self._bank: Tensor | None = None
+        self._bank: np.ndarray | None = None
 
     @classmethod
     def recognise(cls, column: ColumnSummary) -> float:
@@ -214,7 +219,9 @@ class Audio(Modality):
                 silence=math.log(QUIETEST) if frames else 0.0,
             )
         if "noise" in chosen and frames:
-            values = noisy_frames(values, lengths, self._filters(), generator, snr=self.snr)
+            values = noisy_frames(
+                values, lengths, torch.from_numpy(self._filters()), generator, snr=self.snr
+            )
         elif "noise" in chosen:
             values = noisy_samples(values, lengths, generator, snr=self.snr)
         return masked(values, self.mean, generator) if "mask" in chosen else values
@@ -235,24 +242,16 @@ class Audio(Modality):
     def _frames(self, samples: np.ndarray) -> np.ndarray:
         window, bank = round(WINDOW_SECONDS * self.rate), self._filters()
         size = 2 * (bank.shape[1] - 1)
-        wave = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
-        if len(wave) < size:
-            wave = torch.nn.functional.pad(wave, (0, size - len(wave)))
-        spectrum = torch.stft(
-            wave,
-            size,
-            hop_length=round(HOP_SECONDS * self.rate),
-            win_length=window,
-            window=torch.hann_window(window),
-            return_complex=True,
-        )
-        return torch.log(bank @ spectrum.abs().square() + QUIETEST).T.numpy()
+        wave = np.asarray(samples, np.float32)
+        wave = np.pad(wave, (0, max(0, size - len(wave))))
+        power = spectra(wave, size, window=window, hop=round(HOP_SECONDS * self.rate))
+        return np.log(power @ bank.T + np.float32(QUIETEST))
 
-    def _filters(self) -> Tensor:
+    def _filters(self) -> np.ndarray:
         """The filters of the bands ``(mels, size // 2 + 1)``, for windows of a power of two."""
         if self._bank is None:
             size = 1 << (round(WINDOW_SECONDS * self.rate) - 1).bit_length()
-            self._bank = torch.from_numpy(mel_bank(self.rate, size, self.mels))
+            self._bank = mel_bank(self.rate, size, self.mels)
         return self._bank
 
 
@@ -273,7 +272,7 @@ def read_sound(cell: Any, *, seconds: float = math.inf) -> tuple[np.ndarray, int
         raise NothingThere("pictures without sound", type(cell).__name__)
     if isinstance(cell, dict) and {"array", "sampling_rate"} <= set(cell):
         cell = (cell["array"], cell["sampling_rate"])
-    if isinstance(cell, np.ndarray | Tensor):
+    if isinstance(cell, np.ndarray) or is_tensor(cell):
         cell = (cell, USUAL_RATE)
     if isinstance(cell, tuple):
         samples, rate = _from_array(cell)
@@ -298,6 +297,26 @@ def loudness(samples: np.ndarray) -> float:
     2.5
     """
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
+
+
+def spectra(samples: np.ndarray, size: int, *, window: int, hop: int) -> np.ndarray:
+    """Power ``(T, size // 2 + 1)`` float32 of frames under a Hann window, as ``torch.stft`` has it.
+
+    The frames are centred on every ``hop``-th sample; beyond its ends the sound is mirrored.
+
+    Args:
+        samples: ``(S,)`` float32, at least ``size`` of them.
+        size: samples of a Fourier transform.
+        window: samples under the window, in the middle of a frame.
+        hop: samples from one frame to the next.
+    """
+    before = (size - window) // 2
+    shape = np.zeros(size, np.float32)
+    shape[before : before + window] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    mirrored = np.pad(samples, size // 2, "reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(mirrored, size)[::hop]
+    spectrum = np.fft.rfft(frames * shape)
+    return np.square(spectrum.real) + np.square(spectrum.imag)
 
 
 def resample(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -430,4 +449,4 @@ def _are_pictures(cell: Any) -> bool:
         return bool(cell) and not any(isinstance(part, int | float) for part in cell)
     if isinstance(cell, str | Path):
         return os.path.isdir(cell)
-    return isinstance(cell, np.ndarray | Tensor) and cell.ndim == 4
+    return (isinstance(cell, np.ndarray) or is_tensor(cell)) and cell.ndim == 4

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from polymodal.data.media import (
     FFMPEG_FORMATS,
@@ -26,6 +25,7 @@ from polymodal.data.media import (
     as_list,
     existing_file,
     head,
+    is_tensor,
     read_bytes,
     what_is,
 )
@@ -400,7 +400,7 @@ def _pictures(cell: Any) -> Sequence[Any] | None:
     listed = as_list(cell)
     if listed is not None:
         return listed
-    if isinstance(cell, np.ndarray | Tensor):
+    if isinstance(cell, np.ndarray) or is_tensor(cell):
         if cell.ndim not in (3, 4) or not all(cell.shape):
             raise CellError("not a video", f"an array of shape {tuple(cell.shape)}")
         return list(np.asarray(cell))

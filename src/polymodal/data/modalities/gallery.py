@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from polymodal.data.media import Shown, as_list, is_missing, remark, without_remarks
+from polymodal.data.media import Shown, as_list, is_missing, is_tensor, remark, without_remarks
 from polymodal.data.modalities.image import Image
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError, NothingThere
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 SHOWN_SIDE = 120
 
@@ -174,7 +178,7 @@ def _parts(cell: Any) -> list[Any]:
         NothingThere: the list is empty.
     """
     listed = as_list(cell)
-    if isinstance(cell, np.ndarray | Tensor) and cell.ndim == 4:
+    if (isinstance(cell, np.ndarray) or is_tensor(cell)) and cell.ndim == 4:
         listed = list(np.asarray(cell))
     parts = [part for part in ([cell] if listed is None else listed) if not is_missing(part)]
     if not parts:

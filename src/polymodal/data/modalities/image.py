@@ -8,18 +8,17 @@ import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from PIL import Image as Pillow
 from PIL import ImageOps
-from torch import Tensor
 
 from polymodal.data.media import (
     IMAGE_ENDINGS,
     Shown,
     ending,
+    is_tensor,
     is_wrapped,
     read_bytes,
     spread,
@@ -31,6 +30,12 @@ from polymodal.data.modalities.modality import Modality
 from polymodal.data.picture_variation import PictureVariation, vary_pictures
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 LARGEST_AUTO_SIZE = 96
 # Pillow hands these to other programs (Ghostscript, Windows).
@@ -134,7 +139,7 @@ class Image(Modality):
         Raises:
             CellError: it is missing, broken, too large or no picture.
         """
-        if isinstance(cell, np.ndarray | Tensor):
+        if isinstance(cell, np.ndarray) or is_tensor(cell):
             return _from_array(np.asarray(cell))
         content = b"" if isinstance(cell, Pillow.Image) else read_bytes(cell)
         try:

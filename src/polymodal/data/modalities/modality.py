@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import Generator, Tensor
 
 from polymodal.data.media import Shown
-from polymodal.data.summary import ColumnSummary
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from polymodal.data.summary import ColumnSummary
 
 
 class Modality(ABC):

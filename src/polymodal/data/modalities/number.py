@@ -7,16 +7,20 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from polymodal.data.media import Shown
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 SKEWED = 1.5
 LARGEST = float(np.finfo(np.float32).max)

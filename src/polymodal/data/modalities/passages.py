@@ -18,7 +18,8 @@ from polymodal.errors import NothingThere
 class Passages(Modality):
     """A list of texts (JSON text, too) as token ids ``(T, L)`` int32, padded with 0.
 
-    Each text is read as one of modality ``text`` is.
+    Each text is read as one of modality ``text`` is. As a target they are the references of one
+    row: in training one of them is drawn each time, and a score counts all of them.
 
     Args:
         texts: how many of a list are kept, the first ones; further ones are counted.
@@ -27,6 +28,7 @@ class Passages(Modality):
         max_tokens: longer texts are cut (and counted); "auto" takes what 99 % of the texts
             need, at most 256.
         lowercase: whether upper and lower case are the same.
+        units: what tokens are made of: "words", or single "characters".
         tokenizer: a tokenizer of the `tokenizers` library as its JSON text, instead of learning
             one.
     """
@@ -42,6 +44,7 @@ class Passages(Modality):
         vocabulary: int = 8000,
         max_tokens: int | Literal["auto"] = "auto",
         lowercase: bool = True,
+        units: Literal["words", "characters"] = "words",
         tokenizer: str | None = None,
     ) -> None:
         if texts < 1:
@@ -51,6 +54,7 @@ class Passages(Modality):
             vocabulary=vocabulary,
             max_tokens=max_tokens,
             lowercase=lowercase,
+            units=units,
             tokenizer=tokenizer,
         )
 
@@ -105,8 +109,17 @@ class Passages(Modality):
         return np.zeros((1, self.text.max_tokens), np.int32)
 
     def restore(self, array: np.ndarray) -> list[Any]:
-        """Not yet: texts as a target."""
-        raise NotImplementedError("several texts as a target")
+        """The texts of token ids ``(N, L)``, one for each row."""
+        return self.text.restore(array)
+
+    def references(self, cell: Any) -> tuple[str, ...]:
+        """The texts that would be right where this cell is the target: all that it holds."""
+        listed = as_list(cell)
+        parts = [cell] if listed is None else listed
+        texts = (
+            one for part in parts if not is_missing(part) for one in self.text.references(part)
+        )
+        return tuple(texts)
 
     def summarise(self, array: np.ndarray) -> np.ndarray:
         """Counts of tokens and pairs, as of one text, and how many texts there are."""

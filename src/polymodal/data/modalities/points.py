@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from polymodal.data.arrays import array_ending
 from polymodal.data.media import (
@@ -29,6 +27,12 @@ from polymodal.data.modalities.point_picture import draw_points
 from polymodal.data.modalities.point_sampling import SAMPLINGS, random_points
 from polymodal.data.summary import ColumnSummary, name_parts
 from polymodal.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 MOST_AUTO_POINTS = 512
 CLOUDS_LOOKED_AT, POINTS_LOOKED_AT = 256, 2048

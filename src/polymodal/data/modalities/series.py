@@ -8,18 +8,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from polymodal.data.arrays import array_ending, read_array, read_number_table
-from polymodal.data.media import Shown, ending, read_bytes, spread
+from polymodal.data.media import Shown, ending, is_tensor, read_bytes, spread
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.plot import lines
 from polymodal.data.summary import ColumnSummary, name_parts
 from polymodal.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 LONGEST_AUTO = 2048
 ENOUGH = 512  # cells that statistics are learned from
@@ -286,8 +290,8 @@ def _likely(cell: Any) -> float:
     if isinstance(cell, str):
         rows, row = re.match(r"\s*\[\s*\[[-.\dNn\s]", cell), re.match(r"\s*\[[-.\dNn\s]", cell)
         return 0.9 if rows else 0.6 if row else 0.0
-    if isinstance(cell, np.ndarray | Tensor):
-        numeric = isinstance(cell, Tensor) or cell.dtype.kind in "iuf"
+    if isinstance(cell, np.ndarray) or is_tensor(cell):
+        numeric = is_tensor(cell) or cell.dtype.kind in "iuf"
         return 0.6 * (numeric and cell.ndim in (1, 2))
     if isinstance(cell, list | tuple) and cell:
         flat = cell[0] if isinstance(cell[0], list | tuple | np.ndarray) else cell

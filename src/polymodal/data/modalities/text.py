@@ -9,18 +9,22 @@ from collections.abc import Sequence
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from torch import Tensor
 
 from polymodal.data.media import Shown, spread
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.summary import ColumnSummary
 from polymodal.data.token_variation import TokenVariation, hide_tokens
 from polymodal.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 PADDING = "[PAD]"
 # What tokenizers of pretrained networks call a token that says nothing; ours have padding only.
@@ -36,12 +40,16 @@ class Text(Modality):
 
     Nothing is ever out of vocabulary: rare words fall apart into bytes. Chinese, Japanese and
     Korean characters are tokens of their own. A list of strings is read as one text of many lines.
+    As a target it is written token by token; of a text that is written, letters keep their case
+    unless ``lowercase`` says otherwise.
 
     Args:
         vocabulary: most tokens to learn from the training part.
         max_tokens: longer texts are cut (and counted); "auto" takes what 99 % of the texts
             need, at most 256.
         lowercase: whether upper and lower case are the same.
+        units: what tokens are made of: "words", whose frequent parts are tokens, or single
+            "characters", which is what aligned speech wants.
         tokenizer: a tokenizer of the `tokenizers` library as its JSON text, instead of learning
             one; a pretrained encoder brings its own.
         augment: random variations in training, any of "token_dropout" (tokens hidden one by one)
@@ -61,6 +69,7 @@ class Text(Modality):
         vocabulary: int = 8000,
         max_tokens: int | Literal["auto"] = "auto",
         lowercase: bool = True,
+        units: Literal["words", "characters"] = "words",
         tokenizer: str | None = None,
         augment: tuple[TokenVariation, ...] = (),
         share: float = 0.1,
@@ -70,7 +79,7 @@ class Text(Modality):
         self.variations, self.share = augment, share
         self.most = vocabulary
         self.max_tokens = 0 if max_tokens == "auto" else max_tokens
-        self.lowercase = lowercase
+        self.lowercase, self.units = lowercase, units
         self.tokenizer = None if tokenizer is None else Tokenizer.from_str(tokenizer)
         if self.tokenizer is not None:
             self.tokenizer.no_padding()
@@ -93,7 +102,7 @@ class Text(Modality):
             except CellError:
                 continue  # packing reports it, with its row
         if self.tokenizer is None:
-            self.tokenizer = _train(texts, self.most, lowercase=self.lowercase)
+            self.tokenizer = _train(texts, self.most, lowercase=self.lowercase, units=self.units)
         if not self.max_tokens:
             encoded = self.tokenizer.encode_batch(spread(texts, 5000))
             lengths = [len(e.ids) for e in encoded] or [1]
@@ -112,8 +121,8 @@ class Text(Modality):
         return self.tokenizer.get_vocab_size()
 
     def facts(self) -> dict[str, Any]:
-        """The number of token ids."""
-        return {"vocabulary": self.vocabulary}
+        """The number of token ids, and of tokens of the longest text."""
+        return {"vocabulary": self.vocabulary, "length": self.max_tokens}
 
     def decode(self, cell: Any) -> np.ndarray:
         """Token ids ``(T,)`` int32."""
@@ -129,8 +138,14 @@ class Text(Modality):
         return np.zeros(1, np.int32)
 
     def restore(self, array: np.ndarray) -> list[Any]:
-        """Not yet: text as a target."""
-        raise NotImplementedError("text as a target")
+        """The texts of token ids ``(N, L)``, which end at the first -1."""
+        assert self.tokenizer is not None, "fit first"
+        kept = [ids[: int((ids < 0).argmax()) if (ids < 0).any() else None] for ids in array]
+        return [text.strip() for text in self.tokenizer.decode_batch([i.tolist() for i in kept])]
+
+    def references(self, cell: Any) -> tuple[str, ...]:
+        """The texts that would be right where this cell is the target: the one it holds."""
+        return (_written(cell),)
 
     def summarise(self, array: np.ndarray) -> np.ndarray:
         """How often each token and pair of tokens occurs, hashed into 256 counts (logarithms)."""
@@ -215,7 +230,7 @@ def _joined(cell: str | Sequence[str]) -> str:
     return cell if isinstance(cell, str) else "\n".join(cell)
 
 
-def _train(texts: Sequence[str], vocabulary: int, *, lowercase: bool) -> Tokenizer:
+def _train(texts: Sequence[str], vocabulary: int, *, lowercase: bool, units: str) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     steps: list[Any] = [normalizers.NFKC()]
     if lowercase:
@@ -223,7 +238,7 @@ def _train(texts: Sequence[str], vocabulary: int, *, lowercase: bool) -> Tokeniz
     tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Strip()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(f"[{IDEOGRAPHS}]"), "isolated"),
+            pre_tokenizers.Split(Regex(f"[{IDEOGRAPHS}]" if units == "words" else "."), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from polymodal.data.arrays import array_ending, read_array
-from polymodal.data.media import Shown, spread
+from polymodal.data.media import Shown, is_tensor, spread
 from polymodal.data.modalities.modality import Modality
 from polymodal.data.summary import ColumnSummary, name_parts
 from polymodal.errors import CellError
@@ -129,8 +128,8 @@ def _length(cell: Any) -> int:
     """How many numbers a cell holds by itself; 1 for a file, 0 for anything else."""
     if array_ending(cell):
         return 1
-    if isinstance(cell, np.ndarray | Tensor):
-        numeric = isinstance(cell, Tensor) or cell.dtype.kind in "iuf"
+    if isinstance(cell, np.ndarray) or is_tensor(cell):
+        numeric = is_tensor(cell) or cell.dtype.kind in "iuf"
         return len(cell) if numeric and cell.ndim == 1 else 0
     if isinstance(cell, str) and cell.lstrip()[:1] == "[":
         return cell.count(",") + 1 if "[" not in cell.lstrip()[1:] and '"' not in cell else 0

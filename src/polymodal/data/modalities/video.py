@@ -6,12 +6,9 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from polymodal.data.media import (
     VIDEO_ENDINGS,
@@ -29,6 +26,12 @@ from polymodal.data.modalities.modality import Modality
 from polymodal.data.picture_variation import shifted
 from polymodal.data.summary import ColumnSummary
 from polymodal.errors import CellError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    from polymodal.data.pytorch import torch
 
 LARGEST_AUTO_SIZE = 112
 CELLS_TO_LEARN_FROM, FRAMES_TO_LEARN_FROM = 64, 4
@@ -182,7 +185,8 @@ class Video(Modality):
         histogram, and the most and least moved fields of a 6 × 6 grid.
         """
         grey = torch.from_numpy(array.astype(np.float32).mean(-1) / 255)  # (T, H, W)
-        small = F.adaptive_avg_pool2d(grey.mean(0)[None], GRID).flatten()
+        mean_over = torch.nn.functional.adaptive_avg_pool2d
+        small = mean_over(grey.mean(0)[None], GRID).flatten()
         moved = grey.diff(dim=0).abs() if len(grey) > 1 else torch.zeros_like(grey)
         over_time = moved.mean((1, 2))
         moments = [
@@ -191,7 +195,7 @@ class Video(Modality):
             over_time.amax(),
             over_time.amin(),
         ]
-        fields = F.adaptive_avg_pool2d(moved[None], GRID)[0].flatten(1)  # (T - 1, fields)
+        fields = mean_over(moved[None], GRID)[0].flatten(1)  # (T - 1, fields)
         edges = [0, 0.02, 0.04, 0.08, 0.16, 0.32, 1.01]
         shares = np.histogram(moved.numpy(), edges)[0] / moved.numel()
         ranked = [fields.mean(0).sort().values, fields.std(0, correction=0).sort().values]
@@ -307,7 +311,9 @@ def _cropped(values: Tensor, generator: torch.Generator) -> Tensor:
         side = round(size * (SMALLEST_CROP + (1 - SMALLEST_CROP) * share))
         top, left = round(down * (size - side)), round(right * (size - side))
         window = values[i, :, :, top : top + side, left : left + side].float()
-        full = F.interpolate(window, (size, size), mode="bilinear", align_corners=False)
+        full = torch.nn.functional.interpolate(
+            window, (size, size), mode="bilinear", align_corners=False
+        )
         cropped[i] = full.round().to(values.dtype)
     return cropped
 
