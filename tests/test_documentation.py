@@ -44,6 +44,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _one_epoch(patch)
         patch.chdir(folder)
         pm.fit("data.csv", target="answer", out="runs/ready")
+        aligned = {"objective": "align", "inputs": ["image", "name_en"]}
+        pm.fit("emoji.csv", recipe=aligned, out="runs/emoji")
     return folder
 
 
@@ -70,13 +72,20 @@ def _write_tables(folder: Path) -> None:
         row["photo"] = f"photos/{number}.png"
         (folder / row["photo"]).write_bytes(row.pop("image"))
         row["words"] = len(row["question"].split())
+        row |= {"caption": row["question"], "person": f"person {number % 24}"}
+        row |= {"id": number, "image": row["photo"], "name_en": row["question"]}
+        row |= {"subgroup": row["answer"], "split": "test" if number % 4 == 0 else "train"}
     (folder / "a.png").write_bytes((folder / "photos/0.png").read_bytes())
+    (folder / "b.png").write_bytes((folder / "photos/9.png").read_bytes())
     columns = ["photo", "question", "words", "answer"]
     for name, part, kept in (
         ("data.csv", rows[:200], ["photo", "question", "answer"]),
         ("test.csv", rows[200:260], ["photo", "question", "answer"]),
         ("new.csv", rows[260:300], ["photo", "question"]),
         ("more.csv", rows[:200], columns),
+        ("photos.csv", rows[:120], ["photo", "caption"]),
+        ("faces.csv", rows[:120], ["photo", "person"]),
+        ("emoji.csv", rows[:120], ["id", "image", "name_en", "subgroup", "split"]),
     ):
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, kept, extrasaction="ignore")
@@ -117,13 +126,16 @@ def test_the_commands_of_a_page_are_understood(page: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_readme_run(place: Path) -> None:
-    """One after the other, as a reader would type them."""
+def test_the_commands_of_the_readme_run(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, as a reader would type them; a server is tested by itself."""
     from typer.testing import CliRunner
 
     from polymodal.cli import app
 
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
     for words in commands("README.md"):
+        if words[1] in ("serve", "client"):
+            continue
         result = CliRunner().invoke(app, words[1:])
         assert result.exit_code == 0, (words, result.output, result.exception)
     assert (place / "runs/answers/report.html").stat().st_size > 10_000

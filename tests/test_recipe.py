@@ -207,6 +207,15 @@ def test_override():
     assert Recipe().override([]) == Recipe()
 
 
+def test_pairs_in_a_file_start_from_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("evaluation: {pairs: pairs.csv}\ntable: data.csv\n")
+    recipe = Recipe.load(tmp_path / "recipe.yaml")
+    assert recipe.evaluation.pairs == str(tmp_path / "pairs.csv")
+    assert recipe.table == str(tmp_path / "data.csv")
+    given = Recipe.load({"evaluation": {"pairs": "pairs.csv"}})
+    assert given.evaluation.pairs == "pairs.csv"
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

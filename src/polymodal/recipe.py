@@ -137,7 +137,7 @@ class Recipe(Options):
 
         Args:
             source: a recipe, a mapping of options, the path of a YAML file, or None for all
-                defaults. A relative table in a file starts from the file's folder.
+                defaults. Relative tables and pairs in a file start from its folder.
 
         Raises:
             RecipeError: the file cannot be read, or options are wrong: all mistakes, one a line.
@@ -163,6 +163,9 @@ class Recipe(Options):
             if given is not None:
                 one = isinstance(given, str)
                 changes[name] = anchored(given) if one else [anchored(place) for place in given]
+        if recipe.evaluation.pairs is not None:
+            pairs = {"pairs": anchored(recipe.evaluation.pairs)}
+            changes["evaluation"] = recipe.evaluation.model_copy(update=pairs)
         return recipe.model_copy(update=changes)
 
     @classmethod

@@ -1,6 +1,7 @@
 """A run as a file that answers as it does, and what is refused."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,14 @@ def test_every_input_and_target_answers_as_the_predictor_does(
             assert found[name].tolist() == wanted[name].tolist(), name
 
 
-def test_a_run_stays_what_it_was_and_can_be_exported_again(ink_run: Path) -> None:
-    first = export_run(ink_run)
-    assert first.directory == ink_run / "onnx"
+def test_a_run_stays_what_it_was_and_can_be_exported_again(ink_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(ink_run, tmp_path / "run"))
+    first = export_run(run)
+    assert first.directory == run / "onnx"
     assert {path.name for path in first.directory.iterdir()} == {"model.onnx", DESCRIPTION}
-    Predictor.load(ink_run)
-    assert export_run(ink_run).description.inputs == first.description.inputs
-    assert OnnxPredictor.load(ink_run).targets == ["digit"]
+    Predictor.load(run)
+    assert export_run(run).description.inputs == first.description.inputs
+    assert OnnxPredictor.load(run).targets == ["digit"]
 
 
 def test_a_file_that_answers_otherwise_is_not_kept(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from polymodal.batch import Batch, Field
-from polymodal.encoders import NumberEncoder, TextTransformer
+from polymodal.encoders import NumberEncoder, PretrainedText, TextTransformer
 from polymodal.encoders.encoder import TableEncoder
 from polymodal.exporting.deployable import BATCH, LEAST_LENGTH, Deployable
 from polymodal.fusion import FUSIONS
@@ -85,6 +85,9 @@ def deployed(
     for parameter in model.parameters():
         parameter.data.add_(0.05 * torch.randn_like(parameter))
     inputs = [input_column(name, field) for name, field in fields.items()]
+    # A text column is cut to what its pretrained encoder can read.
+    limits = {n: e.limit for n, e in encoders.items() if isinstance(e, PretrainedText)}
+    inputs = [replace(c, longest=limits[c.name]) if c.name in limits else c for c in inputs]
     return Deployable(model, inputs, target_columns(model))
 
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from polymodal.serving.application import Serving, build_application
 from polymodal.serving.engines import load_engine
 from polymodal.serving.limits import Limits
 from polymodal.serving.model_registry import ModelRegistry
+from polymodal.serving.served_index import ServedIndex
 from polymodal.serving.server import listen, make_server
 
 QUIET = Serving(page=False, watch=0)
@@ -22,11 +24,16 @@ Serve = Callable[..., object]
 
 @contextmanager
 def running(
-    runs: Mapping[str, Path], limits: Limits | None = None, serving: Serving = QUIET
+    runs: Mapping[str, Path],
+    limits: Limits | None = None,
+    serving: Serving = QUIET,
+    index: Path | None = None,
 ) -> Iterator[httpx.Client]:
     """A client of a server that runs as long as the context."""
     limits = limits or Limits()
     registry = ModelRegistry(runs, partial(load_engine, kind="torch"), limits=limits, workers=1)
+    if index is not None:
+        serving = replace(serving, index=ServedIndex.open(index, registry))
     server = make_server(build_application(registry, serving), limits)
     listening = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

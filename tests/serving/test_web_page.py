@@ -25,7 +25,8 @@ IN_A_BROWSER = [
 @pytest.mark.parametrize("key", WORDS)
 def test_every_word_is_there_in_both_languages(key: str) -> None:
     values = {"low": 1, "high": 2, "answer": "a", "names": "b", "field": "c", "came": "d",
-              "expected": "e", "change": 1.0}  # fmt: skip
+              "expected": "e", "change": 1.0, "fields": "f", "count": 3,
+              "milliseconds": 4, "reason": "g"}  # fmt: skip
     english, chinese = word(key, "en", **values), word(key, "zh", **values)
     assert english and chinese and english != chinese
     assert any(letter > "\u2e80" for letter in chinese)
@@ -135,6 +136,34 @@ class TestInABrowser:
                     break
             page.keyboard.press("Enter")
             page.get_by_text("哪个输入起了作用").first.wait_for()
+
+    def test_searching(
+        self,
+        serve: Callable[..., Any],
+        ink_run: Path,
+        small_rows: list[dict[str, Any]],
+        tmp_path: Path,
+    ) -> None:
+        from polymodal.search.search_index import SearchIndex
+
+        SearchIndex.build(ink_run, small_rows[20:40], tmp_path / "index")
+        serving = Serving(page=True, watch=0)
+        phone = {"viewport": {"width": 390, "height": 844}, "locale": "zh-CN"}
+        with (
+            serve({"ink": ink_run}, serving=serving, index=tmp_path / "index") as client,
+            browser(str(client.base_url).rstrip("/"), **phone) as page,
+        ):
+            page.get_by_role("tab", name="搜索").click()
+            ask = page.get_by_role("button", name="搜索")
+            ask.click()
+            page.get_by_text("请至少填写一项，或输入词语。").wait_for()
+            page.get_by_label("词语").fill("even")
+            ask.click()
+            page.locator(".hits > li").nth(1).wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+            page.get_by_label("只看满足条件的行").fill("nosuch = 3")
+            ask.click()
+            page.get_by_role("alert").filter(has_text="nosuch").wait_for()
 
     def test_it_opens_no_paths_and_no_addresses(self, address: str) -> None:
         with httpx.Client(base_url=address) as client:

@@ -105,9 +105,9 @@ def serve(
     )  # fmt: skip
     registry.load()
     if index is not None:
-        from polymodal.serving.search_route import search_route
+        from polymodal.serving.served_index import ServedIndex
 
-        serving = replace(serving, more=(search_route(index, registry),))
+        serving = replace(serving, index=ServedIndex.open(index, registry))
     listening = listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}"
@@ -157,7 +157,8 @@ def _greet(registry: ModelRegistry, address: str, page: bool, keys: Path | None)
     from polymodal.serving.openapi import describe_api
 
     api = describe_api(registry, address)
-    line = curl(f"{address}/v1/predict", "post", api["paths"]["/v1/predict"]["post"])
+    path = next(path for path, ways in api["paths"].items() if "post" in ways)
+    line = curl(f"{address}{path}", "post", api["paths"][path]["post"])
     if keys is not None:
         line += " -H 'Authorization: Bearer KEY'"
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)

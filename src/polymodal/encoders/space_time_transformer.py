@@ -102,14 +102,14 @@ class _DividedLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        over_time = self.time(x.transpose(1, 2), mask[:, None, None, None])  # (U, P, T, D)
+        over_time = self.time(x.transpose(1, 2), mask)  # (U, P, T, D)
         x = x + self.dropout(over_time.transpose(1, 2))
         x = x + self.dropout(self.space(x, None))
         return x + self.dropout(self.feed_forward(x))
 
 
 class _Attention(nn.Module):
-    """Attention among the tokens ``(…, S, D)`` of the last but one axis."""
+    """Attention among the tokens of the last but one axis."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -118,8 +118,12 @@ class _Attention(nn.Module):
         self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        x = self.norm(x)
-        parts = (self.query(x), *self.key_value(x).chunk(2, -1))
-        query, key, value = (p.unflatten(-1, (self.heads, -1)).transpose(-3, -2) for p in parts)
+        """Tokens ``(U, P, S, D)``, and which of the S are real ``(U, S)`` → ``(U, P, S, D)``."""
+        rows = x.flatten(0, 1)  # exporters know attention with four axes only
+        rows = self.norm(rows)
+        parts = (self.query(rows), *self.key_value(rows).chunk(2, -1))
+        query, key, value = (p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in parts)
+        if mask is not None:
+            mask = mask[:, None].expand(x.shape[:3]).flatten(0, 1)[:, None, None]
         update = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(update.transpose(-3, -2).flatten(-2))
+        return self.out(update.transpose(1, 2).flatten(2)).unflatten(0, x.shape[:2])

@@ -170,7 +170,9 @@ def learn_trees(
             "random_state": seed,
         }
         make = HistGradientBoostingRegressor if numeric else HistGradientBoostingClassifier
-        return make(**options).fit(features, truth)
+        with warnings.catch_warnings():  # many classes of few rows are what they are
+            warnings.filterwarnings("ignore", message="The number of unique classes")
+            return make(**options).fit(features, truth)
 
     return _learn(make, train_features, train_truth, like, max_rows, seed)
 

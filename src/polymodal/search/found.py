@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
@@ -83,7 +84,7 @@ def plain(cell: Any) -> Any:
     >>> plain([1, b"ab", date(2026, 1, 2)])
     [1, '2 bytes', '2026-01-02']
     """
-    if isinstance(cell, float) and cell != cell:
+    if isinstance(cell, float) and not math.isfinite(cell):
         return None
     if cell is None or isinstance(cell, str | int | float | bool):
         return cell

@@ -46,13 +46,19 @@ def result_page(index: SearchIndex, found: Found, *, command: str = "") -> str:
         rows=len(index),
         asked={n: viewer.asked(n, c) for n, c in asked.items() if n != "words" and c is not None},
         facts=facts,
-        hits=[viewer.hit(hit) for hit in found.hits],
+        hits=shown_hits(index, found),
         seconds=(found.seconds, found.seconds_encoding),
         score=_score(found),
         best=max((hit.score for hit in found.hits), default=1.0) if "words" in asked else 1.0,
         how=measured_lines(index),
     )
     return render_search(page, command=command)
+
+
+def shown_hits(index: SearchIndex, found: Found) -> list[ShownHit]:
+    """The rows that were found, with what a page shows of each."""
+    viewer = _Viewer(index)
+    return [viewer.hit(hit) for hit in found.hits]
 
 
 def measured_lines(index: SearchIndex) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ from polymodal.serving.model_registry import ModelRegistry
 from polymodal.serving.monitoring import CONTENT_TYPE as PROMETHEUS
 from polymodal.serving.problem import CONTENT_TYPE, Problem
 from polymodal.serving.request_reader import broken_of, read_row
+from polymodal.serving.search_route import search_route
+from polymodal.serving.served_index import ServedIndex
 from polymodal.serving.served_model import ServedModel
 from polymodal.serving.web_page import mounted_page
 
@@ -49,14 +51,14 @@ class Serving:
         page: whether there is a page for people at ``/``.
         origins: web addresses whose pages may ask (CORS); none unless asked for.
         watch: seconds between two looks whether a run has changed; 0 never looks.
-        more: further routes, of capabilities that a model has beside answering.
+        index: to be searched; None where there is none.
     """
 
     keys: ApiKeys | None = None
     page: bool = True
     origins: tuple[str, ...] = ()
     watch: float = 2.0
-    more: tuple[Route, ...] = ()
+    index: ServedIndex | None = None
 
 
 def build_application(registry: ModelRegistry, serving: Serving) -> ASGIApp:
@@ -70,7 +72,7 @@ def build_application(registry: ModelRegistry, serving: Serving) -> ASGIApp:
         lifespan=partial(_lifespan, registry=registry, serving=serving),
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
-    app.router.routes[:] = [*_routes(registry), *serving.more]
+    app.router.routes[:] = _routes(registry, serving.index)
     known = tuple(route for route in app.router.routes if isinstance(route, Route))
     for path in OURS:
         app.router.routes.append(Route(path, partial(_unknown, known), methods=METHODS))
@@ -93,7 +95,9 @@ async def _lifespan(app: FastAPI, registry: ModelRegistry, serving: Serving) -> 
         await registry.start()
         stack.push_async_callback(registry.close)
         if serving.page:
-            await stack.enter_async_context(mounted_page(app, registry, serving.keys))
+            await stack.enter_async_context(
+                mounted_page(app, registry, serving.keys, serving.index)
+            )
         loop = asyncio.get_running_loop()
         tasks: set[asyncio.Task[Any]] = set()
         if serving.watch:
@@ -108,7 +112,7 @@ async def _lifespan(app: FastAPI, registry: ModelRegistry, serving: Serving) -> 
             task.cancel()
 
 
-def _routes(registry: ModelRegistry) -> list[Route]:
+def _routes(registry: ModelRegistry, index: ServedIndex | None) -> list[Route]:
     routes = []
     for place in ("/v1", "/v1/models/{model}"):
         for task in TASKS:
@@ -118,9 +122,11 @@ def _routes(registry: ModelRegistry) -> list[Route]:
         routes.append(Route(f"{place}/schema", partial(_schema, registry), methods=["GET"]))
     others: dict[str, Callable[[ModelRegistry, Request], Awaitable[Any]]] = {
         "/v1/models": _models, "/healthz": _alive, "/readyz": _ready, "/metrics": _metrics,
-        "/openapi.json": _openapi, "/docs": _docs,
+        "/openapi.json": partial(_openapi, index), "/docs": partial(_docs, index),
     }  # fmt: skip
     routes += [Route(p, partial(h, registry), methods=["GET"]) for p, h in others.items()]
+    if index is not None:
+        routes.append(search_route(index))
     routes.append(Route("/-/reload", partial(_reload, registry), methods=["POST"]))
     return routes
 
@@ -187,6 +193,7 @@ async def _schema(registry: ModelRegistry, request: Request) -> Response:
             "model": model.name, "version": model.version, "engine": model.engine.kind,
             "inputs": fields, "targets": targets, "example": model.request.example,
             "columns": model.engine.schema.to_dict()["columns"],
+            "same_from": model.engine.same_from,
         }
     )  # fmt: skip
 
@@ -214,12 +221,15 @@ async def _metrics(registry: ModelRegistry, _: Request) -> Response:
     return Response(registry.monitoring.text(), headers={"content-type": PROMETHEUS})
 
 
-async def _openapi(registry: ModelRegistry, request: Request) -> Response:
-    return _json(openapi.describe_api(registry, str(request.base_url)))
+async def _openapi(
+    index: ServedIndex | None, registry: ModelRegistry, request: Request
+) -> Response:
+    return _json(openapi.describe_api(registry, str(request.base_url), index))
 
 
-async def _docs(registry: ModelRegistry, request: Request) -> Response:
-    return HTMLResponse(docs_page.render(openapi.describe_api(registry, str(request.base_url))))
+async def _docs(index: ServedIndex | None, registry: ModelRegistry, request: Request) -> Response:
+    api = openapi.describe_api(registry, str(request.base_url), index)
+    return HTMLResponse(docs_page.render(api))
 
 
 async def _reload(registry: ModelRegistry, _: Request) -> Response:

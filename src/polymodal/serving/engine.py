@@ -34,6 +34,9 @@ class Engine(ABC):
         self.schema, self.modalities = schema, dict(modalities)
         self.answers = True
         """Whether it has answers, not vectors only."""
+        self.same_from: float | None = None
+        """Two rows are of the same identity where their vectors' cosine is at least this; None
+        where the model did not learn to tell."""
 
     @property
     def inputs(self) -> dict[str, Modality]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from polymodal.serving.model_registry import ModelRegistry
 from polymodal.serving.problem import CONTENT_TYPE
+from polymodal.serving.search_route import PLACE, describe_question
+from polymodal.serving.served_index import ServedIndex
 from polymodal.serving.served_model import ServedModel
 
 SUMMARIES = {
@@ -27,12 +29,15 @@ BROKEN = {
 }  # fmt: skip
 
 
-def describe_api(registry: ModelRegistry, address: str) -> dict[str, Any]:
+def describe_api(
+    registry: ModelRegistry, address: str, index: ServedIndex | None = None
+) -> dict[str, Any]:
     """OpenAPI 3.1 of what the server answers now.
 
     Args:
         registry: of the models.
         address: of the server, as the client reached it.
+        index: that is served too.
     """
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {"Problem": _problem_schema()}
@@ -42,6 +47,9 @@ def describe_api(registry: ModelRegistry, address: str) -> dict[str, Any]:
         schemas |= _row_schemas(model)
         for place in places:
             paths |= _model_paths(model, place)
+    if index is not None:
+        schemas |= _search_schemas(index, schemas)
+        paths[PLACE] = {"post": _search(index)}
     plain = {"/v1/models": "The models", "/healthz": "Alive?", "/readyz": "Ready to answer?",
              "/metrics": "Figures for Prometheus"}  # fmt: skip
     for path, summary in plain.items():
@@ -67,7 +75,7 @@ def describe_api(registry: ModelRegistry, address: str) -> dict[str, Any]:
 def _model_paths(model: ServedModel, place: str) -> dict[str, Any]:
     paths = {}
     for task, summary in SUMMARIES.items():
-        if task == "embed" and not model.engine.embeds:
+        if not (model.engine.embeds if task == "embed" else model.engine.answers):
             continue
         content: dict[str, Any] = {
             "application/json": {
@@ -78,15 +86,51 @@ def _model_paths(model: ServedModel, place: str) -> dict[str, Any]:
         }
         paths[f"{place}/{task}"] = {"post": _operation(summary, content, _answer(task))}
     lines: dict[str, Any] = {"application/x-ndjson": {"schema": {"type": "string"}}}
-    paths[f"{place}/predict/batch"] = {
-        "post": _operation("Answer many rows: one JSON row a line, one answer a line", lines,
-                           lines["application/x-ndjson"]["schema"], kind="application/x-ndjson")
-    }  # fmt: skip
+    if model.engine.answers:
+        paths[f"{place}/predict/batch"] = {
+            "post": _operation("Answer many rows: one JSON row a line, one answer a line", lines,
+                               lines["application/x-ndjson"]["schema"],
+                               kind="application/x-ndjson")
+        }  # fmt: skip
     done = {"200": {"description": "Columns", "content": {"application/json": {"schema": {}}}}}
     paths[f"{place}/schema"] = {
         "get": {"summary": "Inputs and targets", "responses": done | _problems("401", "503")}
     }
     return paths
+
+
+def _search(index: ServedIndex) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/Search"},
+            "example": index.example,
+        }
+    }
+    words = {"type": "string"}
+    hit = {
+        "key": words, "score": {"type": "number"}, "row": {"type": "object"},
+        "thumbnail": {"type": ["string", "null"], "description": "A data URI."},
+        "places": {"type": "object", "additionalProperties": {"type": "integer"}},
+    }  # fmt: skip
+    answer = {
+        "hits": {"type": "array", "items": {"type": "object", "properties": hit}},
+        "within": {"type": "array", "items": words}, "where": {"type": ["string", "null"]},
+        "seconds": {"type": "number"}, "seconds_encoding": {"type": "number"},
+    }  # fmt: skip
+    told = _operation(
+        "The rows most like what is sent, the best first", content,
+        {"type": "object", "properties": answer},
+    )  # fmt: skip
+    return {**told, "parameters": []}
+
+
+def _search_schemas(index: ServedIndex, schemas: dict[str, Any]) -> dict[str, Any]:
+    inputs = schemas[f"{_row(index.model)}_inputs"]
+    may = {n: about for n, about in inputs["properties"].items() if n in index.fields}
+    return {
+        "Search": describe_question(index),
+        "Search_inputs": {**inputs, "properties": may, "title": "Search_inputs"},
+    }
 
 
 def _operation(
@@ -149,6 +193,7 @@ def _answer(task: str) -> dict[str, Any]:
                 "type": "object",
                 "properties": {
                     "value": {},
+                    "score": {"type": "number", "description": "Of texts."},
                     "probabilities": {
                         "type": "object", "additionalProperties": {"type": "number"},
                     },

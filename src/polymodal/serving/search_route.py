@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
@@ -14,50 +11,35 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from polymodal.errors import PolymodalError
-from polymodal.search.search_index import SearchIndex
-from polymodal.serving.model_registry import ModelRegistry
 from polymodal.serving.problem import Problem
+from polymodal.serving.row_filter import LONGEST
+from polymodal.serving.served_index import MOST_HITS, MOST_WORDS, Question, ServedIndex
 
-AT_ONCE = 4
-MOST_HITS = 100
+PLACE = "/v1/search"
 
 
-class _Question(BaseModel):
+class _Sent(BaseModel):
     """What may be sent; the inputs are checked by the model's own description."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     inputs: dict[str, Any] = Field(default_factory=dict)
-    words: Annotated[StrictStr, Field(max_length=1000)] = ""
+    words: Annotated[StrictStr, Field(max_length=MOST_WORDS)] = ""
+    where: Annotated[StrictStr, Field(max_length=LONGEST)] | None = None
     k: Annotated[StrictInt, Field(ge=1, le=MOST_HITS)] = 10
     within: StrictStr | None = None
 
 
-def search_route(place: Path, registry: ModelRegistry) -> Route:
-    """The route of an index that the first model's run has made.
-
-    Args:
-        place: the folder of the index, as ``polymodal index`` wrote it.
-        registry: of the models; the first one decodes what is asked.
-
-    Raises:
-        PolymodalError: there is no index, or its model is gone.
-    """
-    index = SearchIndex.open(place)
-    index.predictor  # noqa: B018  # loaded now, not at the first question
-    answer = partial(_search, index, registry, asyncio.Semaphore(AT_ONCE))
-    endpoint: Callable[[Request], Awaitable[Response]] = answer
-    return Route("/v1/search", endpoint, methods=["POST"])
+def search_route(index: ServedIndex) -> Route:
+    """The route of an index."""
+    return Route(PLACE, partial(_search, index), methods=["POST"])
 
 
-async def _search(
-    index: SearchIndex, registry: ModelRegistry, turns: asyncio.Semaphore, request: Request
-) -> Response:
+async def _search(index: ServedIndex, request: Request) -> Response:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise Problem(415, "unknown-content-type", "Send application/json.")
     try:
-        question = _Question.model_validate_json(await request.body())
+        sent = _Sent.model_validate_json(await request.body())
     except ValidationError as error:
         told = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['msg']}" for one in error.errors()
@@ -65,22 +47,29 @@ async def _search(
         raise Problem(
             422,
             "unreadable-input",
-            f'{told}. Expected {{"inputs": {{…}}, "words": "…", "k": 10}}.',
+            f'{told}. Expected {{"inputs": {{…}}, "words": "…", "where": "…", "k": 10}}.',
         ) from None
     cells: dict[str, Any] = {}
-    if question.inputs:
-        model = registry.get()
-        written = json.dumps({"inputs": question.inputs}).encode()
-        given = model.request.parse(written)[0]
-        # Decoded by a worker first: what would break a process breaks that one.
-        await model.check(given)
-        cells = model.request.columns(given)
-    look = partial(index.search, cells, words=question.words, k=question.k, within=question.within)
-    try:
-        async with turns:
-            found = await asyncio.to_thread(look)
-    except PolymodalError as error:
-        raise Problem(422, "cannot-search", str(error)) from error
-    hits = [hit.to_dict() for hit in found.hits]
-    body = json.dumps({"hits": hits, "seconds": round(found.seconds, 6)}, ensure_ascii=False)
+    if sent.inputs:
+        cells = index.model.request.parse(json.dumps({"inputs": sent.inputs}).encode())[0]
+    found = await index.search(Question(cells, sent.words, sent.where, sent.k, sent.within))
+    body = json.dumps(found.to_dict(), ensure_ascii=False)
     return Response(body.encode("utf-8", "replace"), media_type="application/json")
+
+
+def describe_question(index: ServedIndex) -> dict[str, Any]:
+    """What may be sent, as OpenAPI has it; its inputs are ``Search_inputs``."""
+    schema = _Sent.model_json_schema()
+    properties = schema["properties"]
+    properties["inputs"] = {"$ref": "#/components/schemas/Search_inputs"}
+    properties["words"]["description"] = "To be found in the texts (BM25)."
+    properties["where"]["description"] = (
+        "Only rows that pass this, as in: price < 10 AND kind = 'cat'. Columns: "
+        f"{', '.join(index.index.fields)}."
+    )
+    properties["k"]["description"] = "How many rows."
+    properties["within"] |= {
+        "description": 'The column whose cells answer; "" for whole rows.',
+        "enum": [None, "", *index.index.columns],
+    }
+    return {**schema, "title": "Search", "description": "Inputs, words, or both."}

@@ -21,6 +21,10 @@ from polymodal.serving.request_model import RequestModel
 
 Broken = Literal["error", "treat_as_missing"]
 MOST_PROBABILITIES = 100
+NEAREST = (
+    "The answer is the nearest identity of the training part, whoever it is. Two rows are of the "
+    "same identity where the cosine of their vectors (/v1/embed) is at least {threshold:.4g}."
+)
 UNUSABLE = "something that cannot be used"
 
 
@@ -28,12 +32,14 @@ class Said(NamedTuple):
     """What the network says of one row about one target.
 
     Args:
-        answer: ``()`` class number or value, ``(L,)`` bool.
+        answer: ``()`` class number or value, ``(L,)`` bool, or ``(L,)`` tokens of a text.
         probabilities: ``(C,)`` or ``(L,)``; None where the target has none.
+        score: of a text, the geometric mean of its tokens' probabilities; None elsewhere.
     """
 
     answer: np.ndarray
     probabilities: np.ndarray | None
+    score: float | None = None
 
 
 class ServedModel:
@@ -220,6 +226,7 @@ class ServedModel:
                 target: Said(
                     all_.answer[number],
                     None if all_.probabilities is None else all_.probabilities[number],
+                    None if all_.scores is None else float(all_.scores[number]),
                 )
                 for target, all_ in found.items()
             }
@@ -239,11 +246,16 @@ class ServedModel:
         self, row: Row, remarks: Sequence[Remark], said: Mapping[str, Said]
     ) -> dict[str, Any]:
         answers = {target: self._plain(target, one) for target, one in said.items()}
-        return {"answers": answers, **self._head(row, remarks)}
+        content = {"answers": answers, **self._head(row, remarks)}
+        if self.engine.same_from is not None:
+            content["notes"].append(NEAREST.format(threshold=self.engine.same_from))
+        return content
 
     def _plain(self, target: str, said: Said) -> dict[str, Any]:
         modality = self.engine.targets[target]
         found: dict[str, Any] = {"value": plain(modality.restore(said.answer[None])[0])}
+        if said.score is not None:
+            found["score"] = plain(said.score)
         if said.probabilities is not None:
             labels = modality.labels  # type: ignore[attr-defined]  # what has shares has labels
             best = np.argsort(-said.probabilities, kind="stable")[:MOST_PROBABILITIES]

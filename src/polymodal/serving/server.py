@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -63,8 +64,13 @@ def run(
         started()
 
     server = make_server(app, limits, started=ready)
-    with suppress(KeyboardInterrupt):  # it has been obeyed
-        server.run(sockets=[listening])
+    # Uvicorn obeys a signal, and then raises it once more for whoever listened before it.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if not server.started:
         raise PolymodalError("The server did not start; its log says why.")
 

@@ -12,7 +12,7 @@ from polymodal.batch import ITEM, Batch
 from polymodal.data.loader import gather
 from polymodal.data.pack import Pack
 from polymodal.evaluation.embedding import embed_batches, normalised
-from polymodal.evaluation.prediction import Answers, answers
+from polymodal.evaluation.prediction import Answers, answers, predict_batches
 from polymodal.predictor import Predictor
 from polymodal.serving.engine import Engine
 
@@ -36,11 +36,12 @@ class TorchEngine(Engine):
         self._model, self._device = predictor.run.model, predictor.device
         self._threads = threads
         self.answers = ITEM not in self._model.targets
+        self.same_from = (predictor.metrics.get("verification") or {}).get("threshold")
 
     def answer(self, pack: Pack) -> dict[str, Answers]:
         """Each target's answers for all rows of the pack, in their order."""
-        with torch.inference_mode():
-            return answers(self._model, self._model(self._batch(pack)))
+        said = predict_batches(self._model, [self._batch(pack)], device=self._device)
+        return answers(self._model, said.predictions)
 
     def embed(self, pack: Pack) -> np.ndarray:
         """Each row as one vector of length 1 ``(rows, width)`` float32."""
