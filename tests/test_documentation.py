@@ -132,7 +132,7 @@ def test_the_commands_of_the_readme_run(place: Path, monkeypatch: pytest.MonkeyP
 
     from polymodal.cli import app
 
-    monkeypatch.setattr("webbrowser.open", lambda address: True)
+    monkeypatch.setattr("typer.launch", lambda address: 0)
     for words in commands("README.md"):
         if words[1] in ("serve", "client"):
             continue
