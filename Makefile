@@ -7,6 +7,8 @@ KEY := $(shell $(PYTHON) tools/requirements_key.py)
 DEPENDENCIES := $(CACHE)/environment-$(KEY)
 PY := .venv/bin/python
 export OMP_WAIT_POLICY ?= PASSIVE
+# Two processes share the tests, a file at a time: trained fixtures are made once for each.
+WORKERS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: setup demo test test-quick check bench docs clean help
@@ -33,10 +35,10 @@ demo: setup  ## train on real data that ships with the project and show the repo
 	$(PY) tools/open_page.py runs/demo/report.html
 
 test: setup  ## the whole test suite
-	$(PY) -m pytest
+	$(PY) -m pytest $(WORKERS)
 
 test-quick: setup  ## the quick part of the tests (under two minutes)
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest $(WORKERS) -m "not slow"
 
 check: setup  ## formatting, lint, types, documentation
 	$(PY) -m ruff format --check .

@@ -69,6 +69,7 @@ def test_texts_of_the_same_words_are_near() -> None:
     assert text_features(["a", "b", None]).shape == (3, 1)
 
 
+@pytest.mark.slow
 def test_the_page_holds_map_and_groups(whole: Predictor, small_folder: Path) -> None:
     found = cluster(small_folder / "table.csv", whole, k=3)
     html = cluster_page(found, title="t", command="c", tell=lambda *told: None)

@@ -22,6 +22,7 @@ from polymodal.predictor import Predictor
 from small_table import only
 
 
+@pytest.mark.slow
 def test_every_input_and_target_answers_as_the_predictor_does(
     whole_run: Path, small_folder: Path, small_rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -43,6 +44,7 @@ def test_every_input_and_target_answers_as_the_predictor_does(
             assert found[name].tolist() == wanted[name].tolist(), name
 
 
+@pytest.mark.slow
 def test_a_run_stays_what_it_was_and_can_be_exported_again(ink_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(ink_run, tmp_path / "run"))
     first = export_run(run)
