@@ -70,10 +70,10 @@ def test_divided_attention_reaches_the_same_place_and_the_same_frame():
 def test_attention_equals_a_weighted_mean_worked_out_by_hand():
     torch.manual_seed(0)
     attention = _Attention(4, 1)
-    x = torch.randn(1, 3, 4)
+    x = torch.randn(1, 1, 3, 4)
     seen = attention.norm(x)
     key, value = attention.key_value(seen).chunk(2, -1)
-    weights = (attention.query(seen) @ key.transpose(1, 2) / 2).softmax(-1)
+    weights = (attention.query(seen) @ key.transpose(2, 3) / 2).softmax(-1)
     torch.testing.assert_close(attention(x, None), attention.out(weights @ value))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from polymodal.evaluation.inspection_charts import counted, histogram, missing_map
 from polymodal.evaluation.page import render_page
-from polymodal.evaluation.shown_cells import show_cell
+from polymodal.evaluation.shown_cells import cell_shower
 from polymodal.files import write_file
 
 if TYPE_CHECKING:  # at run time it would bring torch
@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # at run time it would bring torch
 
 SEVERITIES = ("error", "warning", "note")
 MOST_VALUES = 7
-MOST_EMBEDDED = 24_000_000  # characters of pictures, sounds and videos in one page
 ROWS_NAMED = 12
 
 
@@ -130,19 +129,7 @@ def render_inspection(page: InspectionPage, *, command: str = "") -> str:
         page: what to tell.
         command: how to see it again.
     """
-    pictures: dict[bytes, str] = {}
-    room = MOST_EMBEDDED
-
-    def show(shown: Shown | None) -> dict[str, str]:
-        nonlocal room
-        if shown is None:
-            return {"kind": "absent", "content": "", "note": ""}
-        cell = show_cell(shown, "en", pictures)
-        room -= len(cell["content"]) if cell["kind"] != "text" else 0
-        if room < 0 and cell["kind"] != "text":
-            return {"kind": "text", "content": "(no room left in this page)", "note": shown.note}
-        return cell
-
+    show = cell_shower("en")
     counts: Counter[str] = Counter(shown.finding.severity for shown in page.findings)
     return render_page(
         "inspection_template.html",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # at run time it would bring torch
 _PICTURE = 320  # pixels of a picture's longer side
 _EMBEDDED = {"audio": 1_500_000, "video": 4_000_000}  # bytes at most
 _MATROSKA = b"\x1aE\xdf\xa3"  # how a WebM begins
-_MOST_EMBEDDED = 24_000_000  # characters of pictures, sounds and videos in one page
+MOST_EMBEDDED = 24_000_000  # characters of pictures, sounds and videos in one page
 _TEXT = 2000  # characters of a text that are shown
 
 
@@ -49,7 +49,7 @@ def show_cell(shown: Shown, language: Language, pictures: dict[bytes, str]) -> d
 def cell_shower(language: Language) -> Callable[[Shown | None], dict[str, str]]:
     """Shows the cells of one page, each picture once, until the page has no room for more media."""
     pictures: dict[bytes, str] = {}
-    room = _MOST_EMBEDDED
+    room = MOST_EMBEDDED
 
     def show(shown: Shown | None) -> dict[str, str]:
         nonlocal room
