@@ -77,6 +77,7 @@ def test_a_new_key_is_printed_once(tmp_path: Path) -> None:
     assert again.returncode == 1 and "choose another name" in again.stderr
 
 
+@pytest.mark.slow
 def test_mistakes_are_explained(tmp_path: Path, ink_run: Path) -> None:
     none = polymodal("serve", str(tmp_path / "none"), "--port", "0", "--no-page")
     assert none.returncode == 1

@@ -43,6 +43,7 @@ def test_labels_do_not_count(small_rows: Rows) -> None:
         vectors_by_hand(rows, ["digit"], without=["digit"])
 
 
+@pytest.mark.slow
 def test_a_run_groups_by_its_vectors(whole: Predictor, small_folder: Path) -> None:
     found = cluster(small_folder / "table.csv", whole, k=4, stable=False)
     assert found.vectors.by_model and found.stability is None

@@ -44,6 +44,7 @@ def test_pruned_and_in_8_bits_it_is_a_run_like_any_other(
     assert not [path for path in tmp_path.iterdir() if path.name != "small"]
 
 
+@pytest.mark.slow
 def test_what_loses_too_much_is_not_kept(
     ink_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_run_stays_what_it_was_and_can_be_exported_again(ink_run: Path, tmp_pa
     assert OnnxPredictor.load(run).targets == ["digit"]
 
 
+@pytest.mark.slow
 def test_a_file_that_answers_otherwise_is_not_kept(
     ink_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
