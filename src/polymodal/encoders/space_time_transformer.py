@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
 
 from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masking import masked_mean, real_values, token_mask
 from polymodal.encoders.patches import Patches
 from polymodal.errors import RecipeError
-from polymodal.transformer import sinusoidal_positions
+from polymodal.transformer import attention, feed_forward, sinusoidal_positions
 
 
 class SpaceTimeTransformer(Encoder):
@@ -92,13 +91,7 @@ class _DividedLayer(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.time, self.space = _Attention(width, heads), _Attention(width, heads)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
-        )
+        self.feed_forward = feed_forward(width, dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -125,5 +118,5 @@ class _Attention(nn.Module):
         query, key, value = (p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in parts)
         if mask is not None:
             mask = mask[:, None].expand(x.shape[:3]).flatten(0, 1)[:, None, None]
-        update = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        update = attention(query, key, value, mask)
         return self.out(update.transpose(1, 2).flatten(2)).unflatten(0, x.shape[:2])

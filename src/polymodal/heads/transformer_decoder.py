@@ -12,7 +12,7 @@ from polymodal.errors import RecipeError
 from polymodal.heads.autoregressive import Autoregressive
 from polymodal.heads.decoding import State
 from polymodal.heads.generation import Decoding
-from polymodal.transformer import attention, sinusoidal_positions
+from polymodal.transformer import attention, feed_forward, sinusoidal_positions
 
 
 class TransformerDecoder(Autoregressive):
@@ -149,13 +149,7 @@ class _Layer(nn.Module):
         self.read_query = nn.Linear(width, width)
         self.read_key_value = nn.Linear(width, 2 * width)
         self.read_out = nn.Linear(width, width)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width),
-            nn.Linear(width, 4 * width),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(4 * width, width),
-        )
+        self.feed_forward = feed_forward(width, dropout)
         self.dropout = nn.Dropout(dropout)
 
     def forward(
