@@ -2,6 +2,7 @@
 """What the tests of whole trainings share: one small table on disk, and models trained on it."""
 
 import os
+import random
 
 # Read when torch and its threads are loaded: the tests run beside other things.
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -9,10 +10,11 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
@@ -21,9 +23,12 @@ from small_table import TARGETS, make_table, only, small, write_csv
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
+def _same_chance() -> None:
+    """One thread, and the same random numbers wherever a test stands in the suite."""
     torch.set_num_threads(1)
-    yield
+    random.seed(0)
+    numpy.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
