@@ -39,7 +39,7 @@ LAYERS: list[dict[str, list[str]]] = [
     {"evaluation": ["evaluation/*"]},
     {"training": ["training/*"]},
     {"preparation": ["preparation.py"]},
-    {"build": ["build.py"]},
+    {"build": ["build.py", "prompted_columns.py"]},
     {
         "recipe": [
             "recipe.py",
@@ -80,17 +80,27 @@ LAYERS: list[dict[str, list[str]]] = [
         "views": ["data/views.py"],
     },
     {"media": ["data/media.py"], "pytorch": ["data/pytorch.py"]},
-    {"batch": ["batch.py"], "transformer": ["transformer.py"]},
-    {"files": ["files.py"], "errors": ["errors.py"], "countdown": ["countdown.py"]},
+    {
+        "batch": ["batch.py"],
+        "transformer": ["transformer.py"],
+        "backbone": ["backbone.py", "log_mels.py"],
+    },
+    {
+        "files": ["files.py"],
+        "errors": ["errors.py"],
+        "countdown": ["countdown.py"],
+        "hub": ["hub.py"],
+    },
 ]
 # The front door names what is public and loads it when asked; the data room's is empty.
 FRONT_DOORS = ("__init__.py", "data/__init__.py")
 
 # Packages that are slow to load, or that are the business of one room only.
 OWNERS: dict[str, list[str]] = {
-    "transformers": ["encoders/backbone.py", "encoders/pretrained_*.py"],
-    "timm": ["encoders/backbone.py", "encoders/pretrained_*.py"],
-    "peft": ["encoders/backbone.py", "encoders/pretrained_*.py"],
+    "transformers": ["backbone.py", "encoders/pretrained_*.py", "heads/language_model.py"],
+    "timm": ["backbone.py", "encoders/pretrained_*.py"],
+    "peft": ["backbone.py", "encoders/pretrained_*.py"],
+    "huggingface_hub": ["hub.py"],
     "torchvision": ["encoders/pretrained_image.py", "data/modalities/image.py"],
     "accelerate": ["training/*"],
     "tensorboard": ["training/*"],
@@ -122,6 +132,7 @@ OWNERS: dict[str, list[str]] = {
         "data/heatmap.py",
         "augmentation.py",
         "evaluation/augmentation_page.py",
+        "evaluation/hearing.py",
         "evaluation/shown_cells.py",
         "evaluation/thumbnails.py",
     ],

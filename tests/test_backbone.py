@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from polymodal.encoders.backbone import Backbone, found, needed
+from polymodal.backbone import Backbone, found, needed
 from polymodal.errors import MissingExtra, RecipeError
 
 
@@ -68,7 +68,8 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         needed("timm")
 
 
-def test_a_model_that_is_not_found_is_explained() -> None:
+def test_a_model_that_is_not_found_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polymodal.hub.closed", lambda: "")  # the hub answers
     message = r"'a/b' cannot be loaded \(gone\).*--local-dir"
     with pytest.raises(RecipeError, match=message), found("a/b", "weights"):
         raise OSError("gone\nand much more")

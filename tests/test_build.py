@@ -115,7 +115,7 @@ def test_unknown_names_are_refused_with_the_nearest(schema: Schema) -> None:
 
 def test_parts_of_another_modality_are_refused(schema: Schema) -> None:
     for wrong, said in (
-        ({"photo": {"encoder": "text_rnn"}}, r"'photo' is of modality image. .*Known: cnn"),
+        ({"photo": {"encoder": "text_rnn"}}, r"'photo' is of modality image. .*Known: as_is, cnn"),
         ({"price": {"head": "classification"}}, r"of modality number, whose head is regression"),
     ):
         with pytest.raises(RecipeError, match=said):

@@ -3,12 +3,12 @@ import torch
 from torch import nn
 
 from polymodal.batch import Batch, Field
-from polymodal.cost import costs
+from polymodal.cost import PartCost, answer, costs, usual_lengths
 from polymodal.encoders import Cnn, NumberEncoder, TabularMlp, TextRnn, TextTransformer
 from polymodal.encoders.encoder import Encoder
 from polymodal.fusion import Concat, CrossAttention, JointTransformer
 from polymodal.fusion.fusion import Fusion
-from polymodal.heads import Classification
+from polymodal.heads import Classification, Ctc, LstmDecoder, TextHead, TransformerDecoder
 from polymodal.model import MultimodalModel
 
 HERE = torch.tensor([True])
@@ -91,3 +91,54 @@ def test_no_row_is_an_error() -> None:
     )
     with pytest.raises(ValueError, match="no row whose cost"):
         costs(model, [])
+
+
+def written(head: TextHead, lengths: list[int]) -> tuple[list[PartCost], MultimodalModel]:
+    """What a model costs whose references have so many tokens."""
+    torch.manual_seed(0)
+    fusion = JointTransformer({"says": 8}, 8, layers=1, heads=2)
+    model = MultimodalModel({"says": TextTransformer(5, width=8)}, fusion, {"told": head}).eval()
+    rows = []
+    for length in lengths:
+        reference = Field(torch.ones(1, length, dtype=torch.long), HERE)
+        rows.append(Batch({"says": text(4)}, {"told": reference}))
+    return costs(model, rows), model
+
+
+def test_a_text_is_written_as_long_as_the_references_are() -> None:
+    sizes = {"width": 8, "vocabulary": 9, "length": 20}
+    (*_, short), _ = written(TransformerDecoder(**sizes, layers=1, heads=2), [2, 2])
+    (*_, usual), _ = written(TransformerDecoder(**sizes, layers=1, heads=2), [2, 6])
+    (*_, longest), _ = written(TransformerDecoder(**sizes, layers=1, heads=2), [40])
+    assert short.part == "told (TransformerDecoder; a text of 2 tokens)"
+    assert usual.part.endswith("4 tokens)") and longest.part.endswith("20 tokens)")
+    # Per step: four Linears 8 -> 8 and two of the attention to what is read, two of 8 <-> 32, the
+    # symbols' logits; attention to what was written and to 6 tokens. Once: the reading, and keys
+    # and values of what is read.
+    linears = 2 * (4 * 64 + 2 * 64 + 2 * 256 + 10 * 8)
+    once = 2 * 6 * (64 + 2 * 64)
+    steps = [linears + 2 * 2 * 8 * (past + 1) + 2 * 2 * 8 * 6 for past in range(5)]
+    assert short.flops == once + sum(steps[:3]) and usual.flops == once + sum(steps)
+
+
+def test_every_head_that_writes_is_counted() -> None:
+    sizes = {"width": 8, "vocabulary": 9, "length": 20}
+    (*_, lstm), _ = written(LstmDecoder(**sizes), [3])
+    (*_, longer), _ = written(LstmDecoder(**sizes), [6])
+    (*_, aligned), _ = written(Ctc(**sizes), [3])
+    (*_, beams), _ = written(LstmDecoder(**sizes, beams=3), [3])
+    assert 1.4 < longer.flops / lstm.flops < 2 and beams.flops > 2 * lstm.flops
+    assert aligned.flops == 2 * 6 * 8 * 10  # each moment's symbol, all at once
+
+
+def test_answers_are_whole_whatever_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = LstmDecoder(8, vocabulary=9, length=20)
+    with torch.no_grad():
+        head.bias[0] = 99.0  # untrained, it would end every text at once
+    _, model = written(head, [3])
+    steps = []
+    step = head.step
+    monkeypatch.setattr(head, "step", lambda *given: steps.append(1) or step(*given))
+    answer(model, Batch({"says": text(4)}), {"told": 5})
+    assert len(steps) == 6
+    assert usual_lengths(model, []) == {"told": 20}

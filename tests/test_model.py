@@ -8,7 +8,7 @@ from polymodal.batch import Batch, Field, Tokens
 from polymodal.data.loader import gather
 from polymodal.data.modalities import Image, Text
 from polymodal.data.pack import Store
-from polymodal.encoders import Cnn, NumberEncoder, TabularMlp, TextRnn
+from polymodal.encoders import AsIs, Cnn, NumberEncoder, TabularMlp, TextRnn
 from polymodal.fusion import FUSIONS, Concat
 from polymodal.heads import Classification, Regression
 from polymodal.model import MultimodalModel
@@ -37,6 +37,15 @@ def two_numbers_batch() -> Batch:
     }
     inputs = {"a": numbers([0.5, None, 1.0]), "b": numbers([1.0, 2.0, None])}
     return Batch(inputs, truth, torch.arange(3))
+
+
+def test_cells_left_as_they_are_that_no_head_reads() -> None:
+    with pytest.raises(ValueError, match="No head reads \\['says'\\] by itself"):
+        MultimodalModel(
+            encoders={"a": NumberEncoder(width=8), "says": AsIs()},
+            fusion=Concat({"a": 8}, width=16),
+            heads={"kind": Classification(16, classes=2)},
+        )
 
 
 def test_a_plain_pytorch_loop_of_ten_lines() -> None:

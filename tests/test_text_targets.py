@@ -185,3 +185,20 @@ def test_heads_of_other_modalities_are_refused():
 def test_absent_inputs_are_written_about_too(run: Path):
     said = pm.load(run).predict([{"picture": None, "mood": None}, {"picture": None, "mood": 3.0}])
     assert said["captions"].str.len().min() > 5
+
+
+def test_the_report_shows_when_words_were_heard(small_folder: Path, tmp_path: Path):
+    recipe = {
+        "inputs": ["sound", "ink"],
+        "columns": {
+            "sound": {"modality": {"name": "audio", "mels": 16},
+                      "encoder": {"name": "rnn", "width": 8}},
+            "says": {"modality": "text", "head": "transformer"},
+        },
+        "fusion": {"name": "joint_transformer", "width": 8, "layers": 1, "heads": 2}, **FAST,
+        "train": FAST["train"] | {"epochs": 1},
+    }  # fmt: skip
+    pm.fit(small_folder / "table.csv", "says", recipe=recipe, out=tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert 'class="hearing"' in page and 'class="strip"' in page
+    assert "(TransformerDecoder; a text of " in page  # what it costs holds the writing

@@ -13,7 +13,7 @@ from polymodal.data.findings import Finding
 from polymodal.data.heatmap import spotlit
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.media import Shown
-from polymodal.data.modalities import Image, Modality, Passages, Text
+from polymodal.data.modalities import Audio, Image, Modality, Passages, Text
 from polymodal.data.pack import Pack
 from polymodal.errors import CellError
 from polymodal.evaluation import (
@@ -33,8 +33,9 @@ from polymodal.evaluation import (
     verdict,
 )
 from polymodal.evaluation.ablation import subsets
-from polymodal.evaluation.attended import attended
+from polymodal.evaluation.attended import attended, heard
 from polymodal.evaluation.features import table_features
+from polymodal.evaluation.hearing import Hearing
 from polymodal.evaluation.prediction import outcomes, pooled_features, predict_batches
 from polymodal.evaluation.text_scores import missing_packages
 from polymodal.frozen_features import FrozenFeatures
@@ -42,7 +43,6 @@ from polymodal.matching import Matched, Matcher
 from polymodal.model import MultimodalModel
 from polymodal.recipe import Recipe
 
-BATCH = 256
 MOST_BASELINE_ROWS = 10_000
 MOST_ABLATION_ROWS = 10_000
 MOST_WORDS_SHOWN = 16
@@ -223,7 +223,7 @@ class Assessor:
         texts = {n: m for n, m in self.targets.items() if isinstance(m, Text | Passages)}
         columns = Columns({name: self.inputs[name] for name in names}, texts)
         pack = self.pack if cells or self.features is None else self.features.pack_for(model)
-        return Loader(pack, columns, rows=rows, batch_size=BATCH)
+        return Loader(pack, columns, rows=rows, batch_size=model.rows_at_once)
 
     def _probe(self, model: MultimodalModel, branch: str, outcome: Outcome) -> Outcome:
         """A linear model on what one branch's encoder, trained with the others, makes of a row."""
@@ -321,8 +321,13 @@ class Assessor:
         chosen["surest_right"] = outcome.surest_right(half)
         return {
             kind: [
-                self._example(outcome, int(place))._replace(looks=looks)
-                for place, looks in zip(places, self._looks(model, outcome, places), strict=True)
+                self._example(outcome, int(place))._replace(looks=looks, hearing=hearing)
+                for place, looks, hearing in zip(
+                    places,
+                    self._looks(model, outcome, places),
+                    self._hearings(model, outcome, places),
+                    strict=True,
+                )
             ]
             for kind, places in chosen.items()
         }
@@ -346,6 +351,19 @@ class Assessor:
             ]
             for looks, picture in zip(found, shown, strict=True)
         ]
+
+    def _hearings(
+        self, model: MultimodalModel, outcome: Outcome, places: np.ndarray
+    ) -> list[Hearing | None]:
+        """When in the first sound of some rows each word was heard."""
+        sounds = {n: m for n in model.branches if isinstance(m := self.inputs.get(n), Audio)}
+        if outcome.task != "text" or not sounds or not len(places):
+            return [None] * len(places)
+        name, sound = next(iter(sounds.items()))
+        rows, target = outcome.rows[places], outcome.target
+        batches = self.batches(model, rows, cells=True)  # for their length in time
+        batch = batches.batch(rows).to(next(model.parameters()).device)
+        return heard(model, batch, target, name, (self.targets[target], sound))
 
     def _example(self, outcome: Outcome, place: int) -> Example:
         row = int(outcome.rows[place])
@@ -383,7 +401,9 @@ class Assessor:
 
 def _say(outcome: Outcome, value: Any) -> str:
     if outcome.task == "text":
-        return str(value) if np.ndim(value) == 0 else "\n".join(text for text in value if text)
+        # A line for each reference: those of several lines become one.
+        texts = [" ".join(text.splitlines()) for text in np.atleast_1d(value)]
+        return "\n".join(text for text in texts if text)
     if outcome.task == "classification":
         return outcome.labels[int(value)]
     if outcome.task == "tagging":

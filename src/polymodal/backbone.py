@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from polymodal.errors import MissingExtra, RecipeError
+from polymodal import hub
+from polymodal.errors import MissingExtra, PolymodalError, RecipeError
 
 Training = Literal["frozen", "full", "lora"]
 
@@ -27,6 +31,7 @@ class Backbone(nn.Module):
         layers: with "full", train only so many of the last layers; None trains all.
         rank: with "lora", rank of the small matrices.
         groups: the network's parameters from its first layer to its last.
+        untouched: a layer that is not adapted, as the one that tells tokens.
 
     Raises:
         RecipeError: an unknown way of training, or more layers than there are.
@@ -41,6 +46,7 @@ class Backbone(nn.Module):
         layers: int | None,
         rank: int,
         groups: list[list[nn.Parameter]],
+        untouched: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if train not in ("frozen", "full", "lora"):
@@ -51,7 +57,7 @@ class Backbone(nn.Module):
                 f"{len(groups)} for this model."
             )
         if train == "lora":
-            network = _with_lora(network, rank)
+            network = _with_lora(network, rank, untouched)
         elif train == "frozen":
             network.requires_grad_(False)
         elif layers is not None:
@@ -75,18 +81,41 @@ class Backbone(nn.Module):
             return run(self.network, *args, **kwargs)
 
 
-def _with_lora(network: nn.Module, rank: int) -> nn.Module:
+def _with_lora(network: nn.Module, rank: int, untouched: nn.Module | None) -> nn.Module:
     peft = needed("peft")
-    kinds: tuple[type[nn.Module], ...] = (nn.Linear,)
-    if not any(isinstance(m, nn.Linear) for m in network.modules()):
-        kinds = (nn.Conv2d,)  # a convolutional network
-    names = [
+    names = _layers(network, (nn.Linear,), untouched)
+    if not names:  # a convolutional network, or GPT-2 with linear layers of its own kind
+        kinds = (nn.Conv2d, needed("transformers.pytorch_utils").Conv1D)
+        names = _layers(network, kinds, untouched)
+    turned = any(type(m).__name__ == "Conv1D" for m in network.modules())
+    config = peft.LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules=names, fan_in_fan_out=turned
+    )
+    network = peft.inject_adapter_in_model(config, network)
+    for parameter in network.parameters():
+        if parameter.requires_grad:  # small steps are lost in the formats of large networks
+            parameter.data = parameter.data.float()
+    return network
+
+
+def _layers(
+    network: nn.Module, kinds: tuple[type[nn.Module], ...], untouched: nn.Module | None
+) -> list[str]:
+    return [
         name
-        for name, m in network.named_modules()
-        if isinstance(m, kinds) and getattr(m, "groups", 1) == 1
+        for name, layer in network.named_modules()
+        if isinstance(layer, kinds) and getattr(layer, "groups", 1) == 1 and layer is not untouched
     ]
-    config = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names)
-    return peft.inject_adapter_in_model(config, network)
+
+
+def merge(network: nn.Module) -> None:
+    """Add small matrices into the layers they stand beside, which then stand alone again."""
+    adapted = needed("peft.tuners.tuners_utils").BaseTunerLayer
+    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, adapted)]
+    for name, layer in layers:
+        layer.merge()
+        parent, _, own = name.rpartition(".")
+        setattr(network.get_submodule(parent), own, layer.get_base_layer())
 
 
 def needed(package: str) -> ModuleType:
@@ -105,18 +134,84 @@ def needed(package: str) -> ModuleType:
 def found(model: str, what: str) -> Iterator[None]:
     """Explain why a model, or a file of it, could not be read.
 
+    Where the hub does not answer, only files that were downloaded before are looked for.
+
+    Args:
+        model: its name or folder.
+        what: is loaded: "configuration", "weights", "tokenizer", "processor", "image processor",
+            "video processor" or "feature extractor".
+
     Raises:
-        RecipeError: in place of the library's own error.
+        RecipeError: in place of the library's own error, or of a tokenizer that knows no word.
     """
+    folder = hub.local_folder(model)
+    if folder is not None and not folder.is_dir():
+        raise RecipeError(f"{_cannot(model, what)}: there is no folder {str(folder)!r}.")
+    closed = hub.closed() if folder is None else ""
+    place = hub.cached(model) if closed else folder
+    if place is not None and hub.lacks_vocabulary(place, what):
+        raise RecipeError(_explained(model, what, place, closed, "no tokenizer.json"))
     try:
-        yield
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        with hub.from_the_cache() if closed else nullcontext():
+            yield
+    except PolymodalError:
+        raise
+    except _faults() as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise RecipeError(_explained(model, what, place, closed, reason)) from error
+
+
+def _faults() -> tuple[type[Exception], ...]:
+    """What libraries raise over files that are not there, or hold something else."""
+    loaded = sys.modules.get("safetensors")
+    damaged = () if loaded is None else (loaded.SafetensorError,)
+    return (OSError, ValueError, RuntimeError, KeyError, UnpicklingError, EOFError, *damaged)
+
+
+def _cannot(model: str, what: str) -> str:
+    return f"The {what} of the pretrained model {model!r} cannot be loaded"
+
+
+def _explained(model: str, what: str, place: Path | None, closed: str, reason: str) -> str:
+    """Why something cannot be loaded from a folder, a closed hub or an open one; what to do."""
+    elsewhere = (
+        "download the model where there is internet (`hf download NAME --local-dir FOLDER`) and "
+        "give the folder's path as the model; it needs "
+        f"{hub.files_of('weights' if what == 'configuration' else what)}."
+    )
+    if place is not None and not closed:
+        lost = ", ".join(hub.lacking(place, what))
+        if lost:
+            return f"{_cannot(model, what)}: the folder lacks {lost}. Copy all files of the model."
+        return (
+            f"{_cannot(model, what)} ({reason}). All its files are there "
+            f"({hub.files_of(what)}): one may be damaged, cut short, or only a pointer of Git LFS."
+        )
+    if closed:
+        before = "was not downloaded before" if place is None else "not all of it is downloaded"
+        remedy = "Set HF_ENDPOINT to a mirror that answers"
+        return (
+            f"{_cannot(model, what)} ({closed}): it is no folder here, and {before}. "
+            f"{'Unset it' if hub.switched_off() else remedy}; without internet, {elsewhere}"
+        )
+    return f"{_cannot(model, what)} ({reason}). Check the name; without internet, {elsewhere}"
+
+
+def fast_tokenizer(model: str) -> Any:
+    """The tokenizer of a transformers model.
+
+    Raises:
+        RecipeError: it cannot be found, or is not one of the fast ones.
+        MissingExtra: transformers is not installed.
+    """
+    with found(model, "tokenizer"):
+        tokenizer = needed("transformers").AutoTokenizer.from_pretrained(model)
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise RecipeError(
-            f"The {what} of the pretrained model {model!r} cannot be loaded ({reason}). Check "
-            "the name; without internet, download the model elsewhere (`hf download NAME "
-            "--local-dir FOLDER`) and give the folder's path as the model."
-        ) from error
+            f"The tokenizer of {model!r} is one that only Python code describes, which a run "
+            "cannot keep. Choose a model with a tokenizer.json."
+        )
+    return tokenizer
 
 
 def transformers_config(model: str, saved: dict[str, Any] | None) -> Any:

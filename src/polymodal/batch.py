@@ -187,6 +187,9 @@ class Fused(NamedTuple):
         experts: ``(B, M, D)`` one vector per branch, on each of which the heads decide by
             themselves; ``weights`` then says how their decisions are combined. None where the
             heads decide once, on ``vector``.
+        branches: branch -> its tokens as the encoder made them, no mask being None and all of it
+            False where the branch is absent: those that a head reads by itself; None where no
+            head does.
     """
 
     vector: Tensor
@@ -194,3 +197,4 @@ class Fused(NamedTuple):
     mask: Tensor
     weights: Tensor | None = None
     experts: Tensor | None = None
+    branches: dict[str, Tokens] | None = None

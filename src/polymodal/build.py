@@ -13,6 +13,7 @@ from polymodal.encoders import (
     ENCODERS,
     LIGHT_ENCODERS,
     TABLE_ENCODERS,
+    AsIs,
     PretrainedAudio,
     PretrainedImage,
     PretrainedPictures,
@@ -23,11 +24,20 @@ from polymodal.encoders.encoder import Encoder, TableEncoder
 from polymodal.errors import RecipeError, nearest
 from polymodal.fusion import FUSIONS
 from polymodal.fusion.fusion import Fusion
+from polymodal.fusion.nothing import Nothing
 from polymodal.fusion.side_by_side import SideBySide
 from polymodal.heads import HEADS, HEADS_OF
 from polymodal.heads.head import Head
 from polymodal.heads.objectives import OBJECTIVES
+from polymodal.heads.prompted import Prompted
 from polymodal.model import MultimodalModel
+from polymodal.prompted_columns import (
+    AS_IS,
+    check_prompts,
+    prompted_facts,
+    prompted_heads,
+    read_as_is,
+)
 from polymodal.recipe import NamedPart, Recipe
 from polymodal.recipe_options import ColumnOptions
 
@@ -70,22 +80,32 @@ def build_modalities(recipe: Recipe, schema: Schema) -> dict[str, Modality]:
     """
     for name in recipe.columns:
         schema[name]
+    check_prompts(recipe, schema)
+    writers = {n: (h, p.options["model"]) for n, (h, p) in prompted_heads(recipe, schema).items()}
+    readers = read_as_is(recipe, schema)
     modalities = {}
     for name in [*schema.inputs, *schema.targets]:
         column = recipe.column(name)
         part = _modality(recipe, schema, name)
         options = dict(part.options)
         _check_fit(name, part.name, column)
-        if column.encoder is not None:
+        if name in writers or name in readers:
+            head, model = writers.get(name) or readers[name]
+            options = head.preprocessing(model, part.name) | _asked(part)
+        elif column.encoder is not None:
             cls = ENCODERS[part.name][column.encoder.name]
             if cls in PRETRAINED:
-                defaults = NamedPart(name=part.name).complete(MODALITIES).options
-                asked = {n: v for n, v in options.items() if n not in defaults or v != defaults[n]}
-                options = cls.preprocessing(column.encoder.options["model"]) | asked
+                options = cls.preprocessing(column.encoder.options["model"]) | _asked(part)
         modalities[name] = NamedPart(name=part.name, **options).build(MODALITIES)
     _check_dropout(recipe, schema, modalities)
     _check_mix(recipe, schema, modalities)
     return modalities
+
+
+def _asked(part: NamedPart) -> dict[str, Any]:
+    """The options of a modality that are not the usual ones."""
+    usual = NamedPart(name=part.name).complete(MODALITIES).options
+    return {n: v for n, v in part.options.items() if n not in usual or v != usual[n]}
 
 
 def _modality(recipe: Recipe, schema: Schema, name: str) -> NamedPart:
@@ -179,14 +199,16 @@ def build_model(
         recipe: which encoders, fusion and heads.
         schema: which columns are inputs and targets.
         modalities: column -> fitted modality.
-        configs: column -> configuration of its pretrained encoder as :func:`backbone_configs`
-            gave it; such an encoder is built without its weights, which a saved run brings.
+        configs: column -> configuration of its pretrained encoder or head as
+            :func:`backbone_configs` gave it; weights that a saved run brings are not read.
     """
     encoders: dict[str, Encoder | TableEncoder] = {}
     features: dict[str, Encoder] = {}
+    readers = read_as_is(recipe, schema)
     for name in schema.inputs:
         modality = modalities[name]
-        part = recipe.column(name).encoder or default_encoder(modality, light=_light(recipe))
+        part = recipe.column(name).encoder or (AS_IS if name in readers else None)
+        part = part or default_encoder(modality, light=_light(recipe))
         cls = ENCODERS[modality.name][part.name]
         facts = _accepted(cls, modality.facts())
         if configs is not None and name in configs:
@@ -205,8 +227,15 @@ def build_model(
         fusion = SideBySide(widths)
         heads = {ITEM: recipe.objective.build(OBJECTIVES, widths=widths)}
     else:
-        fusion = recipe.fusion.build(FUSIONS, widths=widths)
-        heads = {n: _head(recipe, n, modalities[n], fusion.width) for n in schema.targets}
+        fused = {n: width for n, width in widths.items() if not isinstance(encoders[n], AsIs)}
+        fusion = recipe.fusion.build(FUSIONS, widths=fused) if fused else Nothing(widths)
+        facts = prompted_facts(recipe, schema, encoders)
+        heads = {}
+        for name in schema.targets:
+            known = modalities[name].facts() | facts
+            if configs is not None and name in configs:
+                known["config"] = configs[name]
+            heads[name] = _head(recipe, name, modalities[name], fusion.width, known)
     return MultimodalModel(
         encoders,
         fusion,
@@ -230,9 +259,11 @@ def _modality_dropout(
 
 
 def backbone_configs(model: MultimodalModel) -> dict[str, dict[str, Any]]:
-    """The configurations of the pretrained encoders, with which they can be built offline."""
-    pretrained = {name: model.encoder(name) for name in model.branches}
-    return {n: e.config for n, e in pretrained.items() if isinstance(e, PRETRAINED)}
+    """The configurations of pretrained encoders and heads, with which they are built again."""
+    encoders = {name: model.encoder(name) for name in model.branches}
+    heads = {name: model.head(name) for name in model.targets}
+    found = {n: e.config for n, e in encoders.items() if isinstance(e, PRETRAINED)}
+    return found | {n: head.config for n, head in heads.items() if isinstance(head, Prompted)}
 
 
 def default_encoder(modality: Modality, *, light: bool = False) -> NamedPart:
@@ -271,6 +302,7 @@ def effective(
             encoders of pictures are left open.
     """
     columns, light = {}, _light(recipe)
+    readers = read_as_is(recipe, schema)
     usual = ENCODER_OF | (LIGHT_ENCODERS if light else {})
     for column in schema.columns:
         asked = recipe.column(column.name)
@@ -279,7 +311,7 @@ def effective(
             changes["modality"] = _modality(recipe, schema, column.name)
         if column.role == "input":
             known = modalities and column.name in modalities
-            part = asked.encoder
+            part = asked.encoder or (AS_IS if column.name in readers else None)
             if part is None and known:
                 part = default_encoder(modalities[column.name], light=light)  # type: ignore[index]
             elif part is None and column.modality in usual:
@@ -292,11 +324,13 @@ def effective(
     return recipe.model_copy(update={"columns": columns, "targets": schema.targets}).complete()
 
 
-def _head(recipe: Recipe, name: str, modality: Modality, width: int) -> Head:
+def _head(
+    recipe: Recipe, name: str, modality: Modality, width: int, facts: Mapping[str, Any]
+) -> Head:
     part, registry = recipe.column(name).head or NamedPart(name=HEAD_OF[modality.name]), HEADS
     if recipe.objective.name == "verify":
         part, registry = recipe.objective, OBJECTIVES
-    return part.build(registry, width=width, **_accepted(registry[part.name], modality.facts()))
+    return part.build(registry, width=width, **_accepted(registry[part.name], facts))
 
 
 def _accepted(cls: type, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,23 @@
-"""What a network costs: parameters and floating-point operations, part by part."""
+"""What a network costs: parameters and floating-point operations, part by part.
+
+Letters: B rows · S tokens that are read · V token ids.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from polymodal.batch import Batch
+from polymodal.heads import TextHead
+from polymodal.heads.autoregressive import Autoregressive
+from polymodal.heads.decoding import State, beam_search, written
+from polymodal.heads.generation import END, opened, references
 from polymodal.model import MultimodalModel
 
 
@@ -18,7 +25,7 @@ class PartCost(NamedTuple):
     """What one part of a network costs.
 
     Args:
-        part: its name and class.
+        part: its name and class; of a text that is written token by token also how many.
         parameters: how many numbers it has learned or was given, frozen ones included.
         flops: floating-point operations of its share in the prediction of one row.
     """
@@ -33,11 +40,13 @@ def costs(model: MultimodalModel, rows: Iterable[Batch]) -> list[PartCost]:
 
     Counted are matrix products, convolutions, recurrence and attention, two operations for each
     multiplication with its addition; not what is done number by number, nor what is looked up.
-    A row alone in its batch is counted: pictures that rows share cost less.
+    A row alone in its batch is counted: pictures that rows share cost less. A text is written as
+    long as the references are in the mean, see :func:`answer`.
 
     Args:
         model: the network; left in the mode in which it was.
         rows: batches of one row each; longer texts and sounds cost more, so the mean is taken.
+            With texts that are targets it is known how long these usually are.
 
     Raises:
         ValueError: there are no rows.
@@ -54,8 +63,12 @@ def costs(model: MultimodalModel, rows: Iterable[Batch]) -> list[PartCost]:
         >>> costs(model, [row])[1]
         PartCost(part='fusion (Mean)', parameters=192, flops=256)
     """
-    parts, device = _parts(model), next(model.parameters()).device
-    spent, count = dict.fromkeys(parts, 0), 0
+    batches, device = list(rows), next(model.parameters()).device
+    if not batches:
+        raise ValueError("There is no row whose cost could be counted.")
+    lengths = usual_lengths(model, batches)
+    parts = _parts(model)
+    spent = dict.fromkeys(parts, 0)
     counter = FlopCounterMode(display=False, custom_mapping=_MISSING)
     with ExitStack() as stack:
         # Not without gradients: PyTorch's counter then stumbles over a parameter that one module
@@ -64,16 +77,86 @@ def costs(model: MultimodalModel, rows: Iterable[Batch]) -> list[PartCost]:
         for name, part in parts.items():
             stack.enter_context(_counted(part, name, counter, spent))
         stack.enter_context(counter)
-        for row in rows:
+        for row in batches:
             assert len(row) == 1, "a row alone is counted"
-            model(row.to(device))
-            count += 1
-    if not count:
-        raise ValueError("There is no row whose cost could be counted.")
+            said = model(row.to(device))
+            for target, length in lengths.items():
+                before = counter.get_total_flops()
+                _write(model.head(target), said[target], length)
+                spent[_name(target, model.head(target))] += counter.get_total_flops() - before
+    told = {
+        _name(target, model.head(target)): f"; a text of {length} token{'s' * (length != 1)}"
+        for target, length in lengths.items()
+        if isinstance(model.head(target), Autoregressive)
+    }
     return [
-        PartCost(name, sum(p.numel() for p in part.parameters()), round(spent[name] / count))
+        PartCost(
+            f"{name[:-1]}{told.get(name, '')})",
+            sum(p.numel() for p in part.parameters()),
+            round(spent[name] / len(batches)),
+        )
         for name, part in parts.items()
     ]
+
+
+def usual_lengths(model: MultimodalModel, batches: Iterable[Batch]) -> dict[str, int]:
+    """Of each text that a model writes, how many tokens the references have in the mean.
+
+    Args:
+        model: the network.
+        batches: with their targets; where there is no reference, a text is as long as it may be.
+    """
+    heads = {name: model.head(name) for name in model.targets}
+    texts = {name: head for name, head in heads.items() if isinstance(head, TextHead)}
+    counts: dict[str, list[int]] = {name: [] for name in texts}
+    for batch in batches if texts else ():
+        for name in texts.keys() & batch.targets.keys():
+            symbols, there = references(batch.targets[name])
+            counts[name] += (symbols != END).sum(-1)[there].tolist()
+    return {
+        name: min(head.length, round(sum(counts[name]) / len(counts[name])))
+        if counts[name]
+        else head.length
+        for name, head in texts.items()
+    }
+
+
+def answer(model: MultimodalModel, batch: Batch, lengths: Mapping[str, int]) -> None:
+    """Everything that a prediction computes, whatever the network has learned so far.
+
+    A decoder that is not trained ends its texts anywhere; so it is made to write as many tokens
+    as the references usually have, and their end.
+
+    Args:
+        model: the network, in evaluation mode.
+        batch: the rows.
+        lengths: of texts, see :func:`usual_lengths`.
+    """
+    said = model(batch)
+    for target, prediction in said.items():
+        head = model.head(target)
+        if target in lengths:
+            _write(head, prediction, lengths[target])
+        else:
+            head.answer(prediction).cpu()
+
+
+def _write(head: nn.Module, prediction: Tensor, length: int) -> None:
+    """Write texts of so many tokens, in the head's own way."""
+    assert isinstance(head, TextHead)
+    if not isinstance(head, Autoregressive):
+        head.answer(prediction).cpu()
+        return
+
+    def step(symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        logits, state = head.step(symbols, state)
+        ends = torch.full_like(logits[:, :1], -torch.inf)
+        return torch.cat([logits[:, :END], ends, logits[:, END + 1 :]], 1), state
+
+    x, mask = opened(prediction)
+    start, decoding = head.begin(x.to(head.number_format), mask), head.decoding
+    run = beam_search if decoding.beams > 1 else written
+    run(step, start, len(x), length + 1, decoding).tokens.cpu()
 
 
 def _parts(model: MultimodalModel) -> dict[str, nn.Module]:
@@ -82,7 +165,11 @@ def _parts(model: MultimodalModel) -> dict[str, nn.Module]:
         ("fusion", model.fusion),
         *((target, model.head(target)) for target in model.targets),
     ]
-    return {f"{name} ({type(part).__name__})": part for name, part in named}
+    return {_name(name, part): part for name, part in named}
+
+
+def _name(name: str, part: nn.Module) -> str:
+    return f"{name} ({type(part).__name__})"
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from polymodal.countdown import Countdown
 from polymodal.data.dataset import Dataset
 from polymodal.data.kept_packs import kept_packs
 from polymodal.data.loader import Columns, Loader
+from polymodal.data.modalities import Passages, Text
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import ColumnSchema
 from polymodal.data.shards import Shards
@@ -307,7 +308,11 @@ class Experiment:
     def costs(self) -> list[PartCost]:
         """What each part of the network costs, on some rows of the training part."""
         rows = self.dataset.rows("train")
-        columns = Columns({name: self.modalities[name] for name in self.dataset.schema.inputs}, {})
+        schema = self.dataset.schema
+        texts = {
+            n: m for n in schema.targets if isinstance(m := self.modalities[n], Text | Passages)
+        }
+        columns = Columns({name: self.modalities[name] for name in schema.inputs}, texts)
         some = rows[:: -(-len(rows) // ROWS_COUNTED)]
         return costs(self.model, Loader(self.pack, columns, rows=some, batch_size=1))
 

@@ -26,6 +26,7 @@ from polymodal.data.loader import gather
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import Pack, Store
 from polymodal.encoders.encoder import Encoder
+from polymodal.encoders.pixels import channels_last
 from polymodal.model import MultimodalModel
 
 MOST_CELLS, MOST_VALUES = 64, 4_000_000  # that an encoder is given at once
@@ -135,7 +136,7 @@ class FrozenFeatures:
         """Rows ``(sum of 1 + T, D)`` and their number for each of some cells, batch by batch."""
         store = self.pack.stores[column]
         cells = Store(np.arange(store.distinct), store.values, store.offsets, store.places)
-        encoder.to(self.device).to(memory_format=torch.channels_last)
+        channels_last(encoder.to(self.device))
         for batch in _batches(cells, units):
             field = gather(cells, self.modalities[column], batch, share=True).to(self.device)
             with torch.inference_mode():
@@ -181,14 +182,16 @@ class FrozenFeatures:
 
 
 def reads_tokens(model: MultimodalModel, branch: str) -> bool:
-    """Whether the network's fusion reads a branch's tokens, or its pooled vector alone.
+    """Whether a branch's tokens are read, by fusion or head, or its pooled vector alone.
 
     Found by trying: NaN in the tokens shows in what a fusion makes of them, whatever it does.
     """
+    if branch in model.read_by_heads:
+        return True
     fusion = model.fusion
     device = next(chain(fusion.parameters(), [torch.zeros(())])).device
     tokens, present = {}, {}
-    for name in model.branches:
+    for name in model.fused:
         width = model.encoder(name).width
         x = torch.full((1, 2, width), torch.nan if name == branch else 0.0, device=device)
         tokens[name] = Tokens(x, None, torch.zeros(1, width, device=device))
@@ -197,7 +200,8 @@ def reads_tokens(model: MultimodalModel, branch: str) -> bool:
     with torch.inference_mode():
         fused = fusion.eval()(tokens, present)
     fusion.train(training)
-    return any(part is not None and bool(part.isnan().any()) for part in fused)
+    parts = (fused.vector, fused.tokens, fused.weights, fused.experts)
+    return any(part is not None and bool(part.isnan().any()) for part in parts)
 
 
 def _batches(cells: Store, units: np.ndarray) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from polymodal.batch import Batch, Field, Fused, Tokens
+from polymodal.encoders.as_is import AsIs
 from polymodal.encoders.encoder import Encoder, TableEncoder
 from polymodal.fusion.fusion import Fusion
 from polymodal.gradient_caching import in_parts
@@ -76,6 +77,16 @@ class MultimodalModel(nn.Module):
         self.fusion = fusion
         self.heads = nn.ModuleDict({_key(name): h for name, h in heads.items()})
         self.branches, self.targets = tuple(encoders), tuple(heads)
+        asked = {name for head in heads.values() for name in head.reads}
+        self.read_by_heads = tuple(name for name in encoders if name in asked)
+        apart = {name for name, encoder in encoders.items() if isinstance(encoder, AsIs)}
+        if unread := apart - asked:
+            raise ValueError(
+                f"No head reads {sorted(unread)} by itself: the encoder 'as_is' is for inputs of "
+                "pretrained heads. Choose another encoder."
+            )
+        self.encoded = tuple(name for name in encoders if name not in apart)
+        self.fused = self.encoded or self.branches
         self.columns = {
             name: e.columns if isinstance(e, TableEncoder) else (name,)
             for name, e in encoders.items()
@@ -134,6 +145,11 @@ class MultimodalModel(nn.Module):
         """Whether single columns and whole rows have vectors in one space."""
         return any(isinstance(head, EmbeddingHead) for head in self.heads.values())
 
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows are predicted or measured at a time."""
+        return min(self.head(name).rows_at_once for name in self.targets)
+
     def vector(self, tokens: Mapping[str, Tokens], present: Mapping[str, Tensor]) -> Tensor:
         """The row as one vector ``(B, D)``: what embeddings are, from what :meth:`encode` gave."""
         fused = self._fuse(tokens, present)
@@ -171,10 +187,13 @@ class MultimodalModel(nn.Module):
         """
         hidden = {branch: torch.zeros_like(here) for branch, here in present.items()}
         # Of what is hidden one token is enough: the sequences of a Transformer stay short.
-        short = {branch: all_of_it.first() for branch, all_of_it in tokens.items()}
+        short = {
+            branch: all_of_it if branch in self.read_by_heads else all_of_it.first()
+            for branch, all_of_it in tokens.items()
+        }
         found = {}
         for branch in self.branches:
-            fused = self.fusion(
+            fused = self._fuse_present(
                 {**short, branch: tokens[branch]}, {**hidden, branch: present[branch]}
             )
             said = self._decide(fused)
@@ -184,7 +203,17 @@ class MultimodalModel(nn.Module):
     def _fuse(self, tokens: Mapping[str, Tokens], present: Mapping[str, Tensor]) -> Fused:
         if self.training and self._dropout is not None and not self.fusion.decides_by_branch:
             present = self._dropout.branches(present)
-        return self.fusion(tokens, present)
+        return self._fuse_present(tokens, present)
+
+    def _fuse_present(self, tokens: Mapping[str, Tokens], present: Mapping[str, Tensor]) -> Fused:
+        fused: Fused = self.fusion(
+            {name: tokens[name] for name in self.fused},
+            {name: present[name] for name in self.fused},
+        )
+        if not self.read_by_heads:
+            return fused
+        named = {name: _masked(tokens[name], present[name]) for name in self.read_by_heads}
+        return fused._replace(branches=named)
 
     def _decide(self, fused: Fused) -> dict[str, Tensor]:
         if fused.experts is None:
@@ -234,6 +263,13 @@ class MultimodalModel(nn.Module):
         encoder = self.encoders[_key(branch)]
         assert isinstance(encoder, Encoder | TableEncoder)
         return encoder
+
+
+def _masked(tokens: Tokens, present: Tensor) -> Tokens:
+    """The same tokens, masked out in rows where the branch is absent."""
+    mask = torch.ones_like(tokens.x[..., 0], dtype=torch.bool)
+    mask = (mask if tokens.mask is None else tokens.mask) & present[:, None]
+    return tokens._replace(mask=mask)
 
 
 def _key(name: str) -> str:

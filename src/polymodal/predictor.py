@@ -20,7 +20,7 @@ from polymodal.data.modalities import Passages, Text
 from polymodal.data.pack import Pack, pack
 from polymodal.data.schema import PARTS
 from polymodal.data.table import Table, columns_named
-from polymodal.errors import PolymodalError, TableError, nearest
+from polymodal.errors import PolymodalError, RunError, TableError, nearest
 from polymodal.evaluation import Evaluation, evaluate
 from polymodal.evaluation.embedding import (
     Kind,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 CHUNK = 4096
-BATCH = 256
 log = logging.getLogger("polymodal")
 
 
@@ -235,7 +234,9 @@ class Predictor:
         _tell(explained(packed.findings, self.targets))
         texts = {n: m for n in self.targets if isinstance(m := modalities[n], Text | Passages)}
         columns = replace(self._sources(), targets=texts)
-        loader = Loader(packed, columns, rows=np.arange(len(table)), batch_size=BATCH)
+        loader = Loader(
+            packed, columns, rows=np.arange(len(table)), batch_size=self.run.model.rows_at_once
+        )
         rows, said, _ = predict_batches(self.run.model, loader, device=self.device)
         found = outcomes(self.run.model, said, rows, packed, self.run.modalities, table=table)
         if not found:
@@ -245,7 +246,8 @@ class Predictor:
     @property
     def embeds(self) -> list[str]:
         """The input columns that :meth:`embed` can make vectors of, one by one."""
-        return [name for columns in self.run.model.columns.values() for name in columns]
+        model = self.run.model
+        return [name for branch in model.encoded for name in model.columns[branch]]
 
     @property
     def aligned(self) -> bool:
@@ -279,7 +281,13 @@ class Predictor:
         Raises:
             TableError: a column is not in the table, or ``column`` is not among :attr:`embeds`.
             PolymodalError: there are fewer dimensions than ``dims``, or no such ``kind``.
+            RunError: a pretrained head reads all columns by itself, and no encoder makes vectors.
         """
+        if not self.embeds:
+            raise RunError(
+                "This model has no vectors: its pretrained head reads every column by itself. "
+                "Embed with a model that has encoders, as one of --objective align has."
+            )
         if column is not None and column not in self.embeds:
             raise TableError(f"The model reads no {column!r}. {nearest(column, self.embeds)}")
         model = self.run.model
@@ -475,7 +483,9 @@ class Predictor:
 
     def _loader(self, packed: Pack, names: Sequence[str] | None = None) -> Loader:
         rows = np.arange(packed.rows)
-        return Loader(packed, self._sources(names), rows=rows, batch_size=BATCH)
+        return Loader(
+            packed, self._sources(names), rows=rows, batch_size=self.run.model.rows_at_once
+        )
 
     def _chunks(
         self, table: Table, broken: Literal["treat_as_missing", "error"]

@@ -32,8 +32,6 @@ from polymodal.training import Checkpoints, Progress, TrainResult, Validation, t
 from polymodal.training.distillation import Taught
 from polymodal.training.source import Source
 
-BATCH = 256
-
 
 class Trainer:
     """Builds and trains networks on one prepared data set, whose cells are decoded once for all.
@@ -106,7 +104,7 @@ class Trainer:
         source: Source = self.source(model, options)
         if self.lessons:
             source = Taught(source, self.lessons)
-        held_out = self._batches(model, "validation", BATCH, training=False)
+        held_out = self._batches(model, "validation", model.rows_at_once, training=False)
         compares = self._compares(model)
         if compares and options.balance not in ("off", "auto"):
             raise RecipeError(

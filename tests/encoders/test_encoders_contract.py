@@ -185,6 +185,9 @@ CASES = {
         images(20),
     ),
     "bag_of_tokens": Case(rooms.BagOfTokens, lambda: rooms.BagOfTokens(20, width=16), texts),
+    "as_is_text": Case(rooms.AsIs, rooms.AsIs, texts, 1),
+    "as_is_image": Case(rooms.AsIs, lambda: rooms.AsIs(20), images(20), 20),
+    "as_is_gallery": Case(rooms.AsIs, lambda: rooms.AsIs(16), clips, 16),
     "patches": Case(rooms.Patches, lambda: rooms.Patches(3, 20, width=16), images(20)),
     "token_embedding": Case(
         rooms.TokenEmbedding, lambda: rooms.TokenEmbedding(20, width=16), texts

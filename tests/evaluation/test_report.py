@@ -1,3 +1,4 @@
+import html
 import io
 import math
 import re
@@ -24,6 +25,8 @@ from polymodal.evaluation import (
     verdict,
     write_report,
 )
+from polymodal.evaluation.hearing import Heard, Hearing
+from polymodal.evaluation.language import say
 from polymodal.evaluation.report import _best_epoch, render
 
 NASTY = "<img src=x onerror=alert(1)> 中文"
@@ -112,6 +115,26 @@ def full_report(**changes):
         "examples": {"answer": {"worst": [Example(7, NASTY, "class 1", 0.93, cells)]}},
     }
     return Report(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_when_words_were_heard(language):
+    heard = [Heard("dog <b>", np.array([0.1, 1.0]), 0.9), Heard("狗", np.array([1.0, 0.1]), 0.2)]
+    cells = [("voice", Shown("audio", sound(), "0.1 s"))]
+    example = Example(7, "a\nb", "", 0.9, cells, hearing=Hearing("voice", 0.1, heard, True))
+    text = render(full_report(examples={"answer": {"worst": [example]}}), language=language)
+    page = Page(text)
+    assert text.count('class="hearing"') == 1 and text.count('<bdi class="word">') == 2
+    assert "dog <b>" not in text and "dog &lt;b&gt;" in text
+    assert 'data-start="0.050" data-end="0.100"' in text
+    assert text.count('class="elsewhere"') == 1 and "80%" in text  # told from elsewhere
+    assert say("heard_aligned", language) in html.unescape(text)
+    assert say("nothing_written", language) in text
+    assert "url(data:image/png" in text and "button" in page.tags
+    # Without a sound to play there is nothing to show it under.
+    silent = example._replace(cells=[("voice", None)])
+    text = render(full_report(examples={"answer": {"worst": [silent]}}), language=language)
+    assert 'class="hearing"' not in text and "hearing button" in text
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

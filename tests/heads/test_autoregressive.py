@@ -107,7 +107,7 @@ def test_streamed_as_it_is_answered(name: str):
 def test_every_reference_counts_where_nothing_is_learned():
     head = made("transformer")
     read = head(fused(2))
-    texts = torch.tensor([[[3, 4, 0], [5, 0, 0]], [[2, 2, 2], [0, 0, 0]]])
+    texts = torch.tensor([[[4, 5, 0], [6, 0, 0]], [[3, 3, 3], [0, 0, 0]]])
     there = torch.tensor([[True, True], [True, False]])
     both = head.loss(read, Field(texts, torch.ones(2) > 0, there))["cross_entropy"]
 
@@ -124,7 +124,7 @@ def test_every_reference_counts_where_nothing_is_learned():
 def test_in_training_one_reference_is_drawn():
     head = TransformerDecoder(8, 11, LENGTH, dropout=0.0).train()
     read = head(fused(1)).detach()
-    texts = Field(torch.tensor([[[3, 4, 0], [5, 0, 0]]]), torch.ones(1) > 0)
+    texts = Field(torch.tensor([[[4, 5, 0], [6, 0, 0]]]), torch.ones(1) > 0)
     torch.manual_seed(0)
     singles = [Field(torch.tensor([ids]), torch.ones(1) > 0) for ids in ([3, 4], [5])]
     with torch.no_grad():

@@ -7,7 +7,7 @@ import torch
 from polymodal.batch import Field, Fused
 from polymodal.errors import RecipeError
 from polymodal.heads import Ctc
-from polymodal.heads.ctc import prefix_beam_search
+from polymodal.heads.ctc import occupancy, prefix_beam_search
 from polymodal.heads.generation import Decoding
 
 
@@ -90,3 +90,31 @@ def test_too_few_tokens_for_the_text():
     target = Field(torch.tensor([[0, 1, 2], [1, 1, 2]]), torch.tensor([True, True]))
     with pytest.raises(RecipeError, match=r"2 tokens for a text of 3 symbols.*joint_transformer"):
         head.loss(said, target)
+
+
+@pytest.mark.parametrize("text", [(2, 2), (1, 2), (1,)])
+def test_when_each_symbol_was_said_by_counting_all_alignments(text: tuple[int, ...]):
+    logs = np.log(np.random.default_rng(0).dirichlet(np.ones(3), size=5))
+    expected, total = np.zeros((len(text), 5)), 0.0
+    for path in itertools.product(range(3), repeat=5):
+        if collapsed(path) != text:
+            continue
+        chance = np.exp(sum(logs[t, s] for t, s in enumerate(path)))
+        total += chance
+        new = [s != 0 and (t == 0 or path[t - 1] != s) for t, s in enumerate(path)]
+        for moment, symbol in enumerate(path):
+            if symbol:
+                expected[sum(new[: moment + 1]) - 1, moment] += chance
+    np.testing.assert_allclose(occupancy(logs, np.array(text)), expected / total, rtol=1e-9)
+
+
+def test_no_room_and_no_text():
+    logs = np.log(np.full((2, 3), 1 / 3))
+    assert not occupancy(logs, np.array([1, 1])).any()  # needs a nothing in between
+    assert occupancy(logs, np.array([], int)).shape == (0, 2)
+
+
+def test_heard_is_told_at_the_places_of_the_prediction(head: Ctc):
+    said = prediction([[1, 3, 0, 2]], mask=[[True, False, True, True]])
+    shares = head.heard(said, head.answer(said))
+    assert shares.round(decimals=3).tolist() == [[[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]]

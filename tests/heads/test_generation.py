@@ -16,10 +16,10 @@ def test_one_text_for_each_row():
 
 
 def test_several_texts_for_each_row():
-    ids = torch.tensor([[[7, 3], [5, 0]], [[4, 4], [9, 9]]])
+    ids = torch.tensor([[[8, 1], [6, 0]], [[5, 5], [9, 9]]])  # 1 is the token with the id 0
     mask = torch.tensor([[True, True], [True, False]])  # the second row has one text
     symbols, there = references(Field(ids, torch.tensor([True, True]), mask))
-    assert symbols.tolist() == [[[8, 4], [6, 0]], [[5, 5], [0, 0]]]
+    assert symbols.tolist() == [[[8, 1], [6, 0]], [[5, 5], [0, 0]]]
     assert there.tolist() == [[True, True], [True, False]]
 
 

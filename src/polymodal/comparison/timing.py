@@ -10,6 +10,7 @@ import torch
 
 from polymodal.assessment import Assessor
 from polymodal.comparison.ledger import Size
+from polymodal.cost import answer, usual_lengths
 from polymodal.model import MultimodalModel
 from polymodal.train_options import TrainOptions
 from polymodal.trainer import Trainer
@@ -19,6 +20,7 @@ from polymodal.training.trial import seconds_per_step, untouched
 BEYOND = 1.3
 """An epoch beside its forward and backward passes: optimizer, validation, checkpoint."""
 ALONE, TOGETHER = 15, 512
+MOST_SECONDS = 20.0  # rows that would take longer one by one are not answered together
 
 
 def seconds_per_epoch(trainer: Trainer, model: MultimodalModel, options: TrainOptions) -> float:
@@ -38,24 +40,28 @@ def seconds_per_epoch(trainer: Trainer, model: MultimodalModel, options: TrainOp
 
 
 def size(assessor: Assessor, model: MultimodalModel) -> Size:
-    """Parameters, and the time of answers to test rows that are decoded already."""
+    """Parameters, and the time of answers to test rows that are decoded already.
+
+    Texts are written out, as long as the references are in the mean.
+    """
     model.eval()
     rows = assessor.test[:TOGETHER]
     device = next(model.parameters()).device
     batches = assessor.batches(model, rows, cells=True)  # new rows have no features kept
+    lengths = usual_lengths(model, [batches.batch(rows)])
 
-    def answer(some: np.ndarray) -> float:
+    def spent(some: np.ndarray) -> float:
         before = time.perf_counter()
         with torch.inference_mode():
-            said = model(batches.batch(some).to(device))
-            next(iter(said.values())).cpu()
+            answer(model, batches.batch(some).to(device), lengths)
         return time.perf_counter() - before
 
-    answer(rows[:1])
-    alone = [answer(rows[i : i + 1]) for i in range(min(ALONE, len(rows)))]
-    answer(rows)
+    spent(rows[:1])
+    alone = float(np.median([spent(rows[i : i + 1]) for i in range(min(ALONE, len(rows)))]))
+    several = rows[: max(ALONE, int(MOST_SECONDS / alone))]
+    spent(several)
     return Size(
         sum(weights.numel() for weights in model.parameters()),
-        1000 * float(np.median(alone)),
-        len(rows) / answer(rows),
+        1000 * alone,
+        len(several) / spent(several),
     )

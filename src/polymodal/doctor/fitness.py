@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from polymodal.cost import costs
+from polymodal.batch import Batch
+from polymodal.cost import answer, costs, usual_lengths
 from polymodal.data.loader import Columns, Loader
 from polymodal.data.modalities import Modality
 from polymodal.data.pack import Pack, Store
@@ -25,8 +26,8 @@ LONGEST = 512
 class Fitness:
     """How a model does on this machine.
 
-    The rows are made up, every input present and as long as the model takes: real rows are
-    rather cheaper. Reading and decoding files comes on top.
+    The rows are made up, every input present and as long as the model takes, and so is each text
+    that is written: real rows are rather cheaper. Reading and decoding files comes on top.
 
     Args:
         parameters: numbers that it has learned or was given.
@@ -71,14 +72,16 @@ def measure_fitness(run: str) -> Fitness:
     loader = Loader(pack, Columns(modalities, {}), rows=rows, batch_size=BATCH, share=False)
     one, many = (loader.batch(rows[:count]).to(predictor.device) for count in (1, BATCH))
 
-    def answer(batch: object) -> None:
+    longest = usual_lengths(model, [])
+
+    def respond(batch: Batch) -> None:
         with torch.inference_mode():
-            model(batch)
+            answer(model, batch, longest)
             if predictor.device.type != "cpu":
                 torch.accelerator.synchronize()
 
-    row = seconds_per_step(lambda: answer(one), most=50, budget=1)
-    whole = seconds_per_step(lambda: answer(many), most=20, budget=2)
+    row = seconds_per_step(lambda: respond(one), most=50, budget=1)
+    whole = seconds_per_step(lambda: respond(many), most=20, budget=2)
     weights = [*model.parameters(), *model.buffers()]
     peak = _peak_mb(predictor.device)
     parts = costs(model, [loader.batch(rows[:1])])

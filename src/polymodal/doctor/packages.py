@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import urllib.error
-import urllib.request
 from importlib import metadata
 from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
+from polymodal.hub import address, closed
+
 NOT_FOR_USERS = {"dev", "docs"}
-HUB = "https://huggingface.co"
-SECONDS = 3.0
-TRUE = {"1", "ON", "YES", "TRUE"}
 
 
 class Extra(NamedTuple):
@@ -60,17 +56,7 @@ def _extra(name: str, requirements: list[Requirement]) -> Extra:
 
 def hub() -> str:
     """Whether pretrained models can be fetched by name, in words."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in TRUE:
-        return "switched off by HF_HUB_OFFLINE: give local folders"
-    address = os.environ.get("HF_ENDPOINT", HUB)
-    request = urllib.request.Request(address, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=SECONDS):
-            return f"{address} answers: models can be named"
-    except urllib.error.HTTPError as error:
-        if error.code < 500:
-            return f"{address} answers: models can be named"
-        return f"{address} answers with error {error.code}"
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        return f"{address} cannot be reached ({reason}): give local folders"
+    reason = closed()
+    if not reason:
+        return f"{address()} answers: models can be named"
+    return f"{reason}: give local folders"

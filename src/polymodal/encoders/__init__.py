@@ -4,6 +4,7 @@ Each class is named in ``ENCODERS`` under the modality it reads and the name it 
 Data-dependent arguments come first; what a user may choose is keyword-only.
 """
 
+from polymodal.encoders.as_is import AsIs
 from polymodal.encoders.bag_of_tokens import BagOfTokens
 from polymodal.encoders.birds_eye_view import BirdsEyeView
 from polymodal.encoders.category import CategoryEncoder
@@ -50,6 +51,7 @@ ENCODERS: dict[str, dict[str, type[Encoder]]] = {
         "resnet": ResNet,
         "vision_transformer": VisionTransformer,
         "patches": Patches,
+        "as_is": AsIs,
         "pretrained": PretrainedImage,
     },
     "text": {
@@ -57,6 +59,7 @@ ENCODERS: dict[str, dict[str, type[Encoder]]] = {
         "text_transformer": TextTransformer,
         "bag_of_tokens": BagOfTokens,
         "token_embedding": TokenEmbedding,
+        "as_is": AsIs,
         "pretrained": PretrainedText,
     },
     "audio": {
@@ -64,6 +67,7 @@ ENCODERS: dict[str, dict[str, type[Encoder]]] = {
         "rnn": SpectrogramRnn,
         "transformer": SpectrogramTransformer,
         "frames": Frames,
+        "as_is": AsIs,
         "pretrained": PretrainedAudio,
     },
     "video": {
@@ -73,7 +77,7 @@ ENCODERS: dict[str, dict[str, type[Encoder]]] = {
         "pretrained": PretrainedVideo,
         "pretrained_frames": PretrainedPictures,
     },
-    "gallery": {"set": PictureSet, "pretrained": PretrainedPictures},
+    "gallery": {"set": PictureSet, "pretrained": PretrainedPictures, "as_is": AsIs},
     "passages": {"set": TextSet},
     "series": {
         "cnn1d": SeriesCnn,
@@ -114,6 +118,7 @@ __all__ = [
     "ENCODERS",
     "LIGHT_ENCODERS",
     "TABLE_ENCODERS",
+    "AsIs",
     "BagOfTokens",
     "BirdsEyeView",
     "CategoryEncoder",

@@ -60,3 +60,10 @@ def compute_dtype(parameter: Tensor) -> torch.dtype:
     return (
         torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else parameter.dtype
     )
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay out weights of two-dimensional convolutions as pictures are; others cannot be so."""
+    for weight in module.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from polymodal.batch import Field, Tokens
-from polymodal.encoders.backbone import (
+from polymodal.backbone import (
     Backbone,
     Training,
-    found,
-    needed,
     plain_config,
     transformers_config,
     transformers_groups,
     transformers_network,
 )
+from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masking import masked_mean, real_values, token_mask
 from polymodal.errors import RecipeError
+from polymodal.log_mels import LogMels, extractor_settings
 
 
 class PretrainedAudio(Encoder):
@@ -81,7 +79,7 @@ class PretrainedAudio(Encoder):
         if whisper:
             settings.encoder_layerdrop = 0.0
         network: Any = transformers_network(model, settings, weights and config is None)
-        extractor = config["extractor"] if config else _extractor(model)
+        extractor = config["extractor"] if config else extractor_settings(model)
         self.config = {"network": plain_config(settings), "extractor": extractor}
         """Plain JSON to keep with the weights: rebuilds the encoder without hub or folder."""
         self.reader = _Whisper(extractor) if whisper else _Waves(settings, extractor)
@@ -114,7 +112,7 @@ class PretrainedAudio(Encoder):
             RecipeError: the model cannot be found.
             MissingExtra: transformers is not installed.
         """
-        return {"form": "waveform", "rate": _extractor(model)["sampling_rate"]}
+        return {"form": "waveform", "rate": extractor_settings(model)["sampling_rate"]}
 
     def forward(self, field: Field) -> Tokens:
         """Waveforms ``(U, T)``, mask ``(U, T)`` with padding last → tokens ``(U, T', D)``.
@@ -171,31 +169,10 @@ class _Whisper:
     """The encoder of Whisper, which hears sounds of one length, padded with silence."""
 
     def __init__(self, extractor: dict[str, Any]) -> None:
-        kind = needed("transformers").WhisperFeatureExtractor
-        self.extractor = kind.from_dict(dict(extractor))
+        self.mels = LogMels(extractor)
 
     def run(self, network: nn.Module, waves: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        longest = int(lengths.max())
-        if longest > self.extractor.n_samples:
-            seconds = longest / self.extractor.sampling_rate
-            raise RecipeError(
-                f"A sound of {seconds:.1f} s came to Whisper, which hears at most "
-                f"{self.extractor.chunk_length} s. Cut the audio column to that length."
-            )
-        with torch.autocast("cpu", enabled=False):  # the extractor multiplies matrices, too
-            mels = self.extractor(
-                list(waves[:, :longest].cpu().numpy()),
-                sampling_rate=self.extractor.sampling_rate,
-                return_tensors="pt",
-            ).input_features.to(waves.device)
-        frames = -(-lengths // (2 * self.extractor.hop_length))
+        mels = self.mels(waves, lengths)
+        frames = -(-lengths // (2 * self.mels.hop))
         x = network(mels.to(next(network.parameters()).dtype)).last_hidden_state
         return x[:, : int(frames.max())], frames
-
-
-def _extractor(model: str) -> dict[str, Any]:
-    """The feature extractor's settings as plain JSON."""
-    extraction = needed("transformers.feature_extraction_utils")
-    with found(model, "feature extractor"):
-        settings, _ = extraction.FeatureExtractionMixin.get_feature_extractor_dict(model)
-    return json.loads(json.dumps(settings))

@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from polymodal.batch import Field, Tokens
-from polymodal.encoders.backbone import (
+from polymodal.backbone import (
     Backbone,
     Training,
     found,
@@ -20,6 +19,7 @@ from polymodal.encoders.backbone import (
     transformers_groups,
     transformers_network,
 )
+from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.pixels import PixelNormalisation
 from polymodal.errors import RecipeError, nearest

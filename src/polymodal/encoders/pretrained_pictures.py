@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from polymodal.backbone import Training
 from polymodal.batch import Field, Tokens
 from polymodal.encoders.aggregation import Aggregation, How
-from polymodal.encoders.backbone import Training
 from polymodal.encoders.each_picture import EachPicture
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.pretrained_image import PretrainedImage

@@ -7,17 +7,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from polymodal.batch import Field, Tokens
-from polymodal.encoders.backbone import (
+from polymodal.backbone import (
     Backbone,
     Training,
-    found,
-    needed,
+    fast_tokenizer,
     plain_config,
     transformers_config,
     transformers_groups,
     transformers_network,
 )
+from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masking import masked_mean, token_mask
 from polymodal.errors import RecipeError
@@ -106,14 +105,7 @@ class PretrainedText(Encoder):
             RecipeError: the tokenizer cannot be found, or is not one of the fast ones.
             MissingExtra: transformers is not installed.
         """
-        with found(model, "tokenizer"):
-            tokenizer = needed("transformers").AutoTokenizer.from_pretrained(model)
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if backend is None:
-            raise RecipeError(
-                f"The tokenizer of {model!r} is one that only Python code describes, which a run "
-                "cannot keep. Choose a model with a tokenizer.json."
-            )
+        tokenizer = fast_tokenizer(model)
         settings = transformers_config(model, None)
         with torch.device("meta"):  # no memory, no weights: only to see its positions
             network: Any = transformers_network(
@@ -122,7 +114,10 @@ class PretrainedText(Encoder):
         # A tokenizer without a limit of its own names an absurd one.
         limits = [_position_limit(network), min(tokenizer.model_max_length, LONGEST)]
         most = min(limit for limit in limits if limit is not None)
-        return {"tokenizer": backend.to_str(), **({} if most == LONGEST else {"max_tokens": most})}
+        return {
+            "tokenizer": tokenizer.backend_tokenizer.to_str(),
+            **({} if most == LONGEST else {"max_tokens": most}),
+        }
 
     def forward(self, field: Field) -> Tokens:
         """Ids ``(U, T)`` and mask ``(U, T)`` → tokens ``(U, T, D)``.

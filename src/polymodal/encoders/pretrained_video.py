@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from polymodal.batch import Field, Tokens
-from polymodal.encoders.backbone import (
+from polymodal.backbone import (
     Backbone,
     Training,
     found,
@@ -18,6 +17,7 @@ from polymodal.encoders.backbone import (
     transformers_groups,
     transformers_network,
 )
+from polymodal.batch import Field, Tokens
 from polymodal.encoders.encoder import Encoder
 from polymodal.encoders.masking import real_values, token_mask
 from polymodal.encoders.pixels import PixelNormalisation

@@ -64,11 +64,11 @@ class TextSet(Encoder):
         self.together = Aggregation(width, together, ordered=ordered, depth=depth, dropout=dropout)
 
     def forward(self, field: Field) -> Tokens:
-        """Ids ``(U, T, L)``, 0 after a text's end, mask ``(U, T)`` → tokens ``(U, T, D)``."""
+        """Ids and 1 ``(U, T, L)``, 0 after a text's end, mask ``(U, T)`` → tokens ``(U, T, D)``."""
         mask = token_mask(field)
         texts = real_values(field)[mask]  # (n, L)
-        words = texts != 0
-        pooled = self.each(Field(texts, words.any(1), words)).pooled
+        words = texts > 0
+        pooled = self.each(Field((texts - 1).clamp_min(0), words.any(1), words)).pooled
         x = pooled.new_zeros(*mask.shape, self.width)
         x[mask] = pooled
         return self.together(self.dropout(x), mask)

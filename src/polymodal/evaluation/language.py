@@ -114,8 +114,20 @@ ENGLISH: dict[str, str] = {
     # report: examples
     "examples": "Examples",
     "references": "References",
-    "looks_note": "Where the model looked for each word: bright is looked at. It shows what was "
-    "read, not why a word was chosen.",
+    "looks_note": "Where the model looked for each word (up to 16 of a text): bright is looked at. "
+    "It shows what was read, not why a word was chosen.",
+    "heard": "When each word was heard",
+    "heard_note": "The strips under a sound tell when the model listened for each word: the "
+    "stronger the colour, the more attention. They show what was read, not why a word was chosen. "
+    "Hatched: most of it was read elsewhere, in the recording as a whole or in other inputs. Click "
+    "on a word to hear its stretch.",
+    "heard_aligned": "The strips under a sound tell when each piece of the text was heard: the "
+    "chance that a moment says it, all alignments counted. Hatched: it was told from the recording "
+    "as a whole. Click on a piece to hear its stretch.",
+    "heard_from_to": "{word}: {start} – {end} s",
+    "heard_elsewhere": "{share} of it read elsewhere",
+    "heard_more": "and {count} more",
+    "nothing_written": "(nothing)",
     "examples_worst": "Worst mistakes",
     "examples_surest_right": "Surest right answers",
     "examples_worst_regression": "Largest errors",
@@ -154,7 +166,8 @@ ENGLISH: dict[str, str] = {
     "parameters": "Parameters",
     "flops": "FLOPs per row",
     "flops_note": "Floating-point operations of one row's prediction: matrix products, "
-    "convolutions, recurrence and attention, two for each multiplication with its addition.",
+    "convolutions, recurrence and attention, two for each multiplication with its addition. A text "
+    "is written token by token, as long as the references are on average.",
     "total": "Total",
     "recipe": "Recipe",
     "recipe_note": "All options, defaults written out: train from it again to get the same "
@@ -237,7 +250,8 @@ ENGLISH: dict[str, str] = {
     "by_target": "Target by target",
     "cost": "Score against cost",
     "cost_note": "Up is better, left is cheaper. The stepped line joins what no other candidate "
-    "trained to the end beats in both; thin lines are 95% intervals. Point at a mark for its name.",
+    "trained to the end beats in both; thin lines are 95% intervals. Point at a mark for its name. "
+    "Texts that are predicted are written out, as long as the references are on average.",
     "cost_training": "training time of one seed, in seconds",
     "cost_prediction": "time to answer one row, in milliseconds",
     "front": "best for its cost",
@@ -382,7 +396,18 @@ CHINESE: dict[str, str] = {
     "support": "行数",
     "examples": "示例",
     "references": "参考文本",
-    "looks_note": "模型写每个词时所看之处：越亮看得越多。这表示读取了什么，并不说明为何选择该词。",
+    "looks_note": "模型写每个词（每段文本至多 16 个）时所看之处：越亮看得越多。"
+    "这表示读取了什么，并不说明为何选择该词。",
+    "heard": "每个词是何时听到的",
+    "heard_note": "声音下方的条带表示模型写每个词时听的是哪一段：颜色越浓，注意力越多。"
+    "这表示读取了什么，并不说明为何选择该词。斜线：大部分读取自别处（整段录音或其他输入）。"
+    "点击词语可播放该段。",
+    "heard_aligned": "声音下方的条带表示文本的每个片段是何时听到的：各时刻说出它的概率，"
+    "已计入所有对齐方式。斜线：由整段录音得出。点击可播放该段。",
+    "heard_from_to": "{word}：{start} – {end} 秒",
+    "heard_elsewhere": "其中 {share} 读取自别处",
+    "heard_more": "另有 {count} 个",
+    "nothing_written": "（空）",
     "examples_worst": "最严重的错误",
     "examples_surest_right": "最有把握的正确答案",
     "examples_worst_regression": "误差最大",
@@ -418,7 +443,8 @@ CHINESE: dict[str, str] = {
     "part": "部件",
     "parameters": "参数量",
     "flops": "每行浮点运算量",
-    "flops_note": "预测一行所需的浮点运算：矩阵乘法、卷积、循环与注意力，每次乘加计为两次。",
+    "flops_note": "预测一行所需的浮点运算：矩阵乘法、卷积、循环与注意力，每次乘加计为两次。"
+    "文本逐个词元写出，长度取参考文本的平均值。",
     "total": "合计",
     "recipe": "配方",
     "recipe_note": "全部选项，默认值均已写出：用它重新训练可得到相同的数字。",
@@ -490,7 +516,7 @@ CHINESE: dict[str, str] = {
     "by_target": "逐目标结果",
     "cost": "得分与代价",
     "cost_note": "越高越好，越左越省。阶梯线连接的方案，没有其他完整训练的方案在两方面都胜过它；"
-    "细线为 95% 区间。指向标记可见名称。",
+    "细线为 95% 区间。指向标记可见名称。所预测的文本会完整写出，长度取参考文本的平均值。",
     "cost_training": "单个种子的训练时间（秒）",
     "cost_prediction": "预测一行的时间（毫秒）",
     "front": "同等代价下最佳",

@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from polymodal.evaluation import charts
+from polymodal.evaluation.hearing import Hearing, outline, strips, ticks
 from polymodal.evaluation.imbalance import ALONE, imbalance, mean_score
 from polymodal.evaluation.language import Language, duration, rival, say, translate
 from polymodal.evaluation.metrics import METRICS
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # at run time it would bring torch
 
 MOST_CELLS = 30
 """Classes up to which a confusion matrix is drawn; above, the most confused pairs are listed."""
+MOST_STRIPS = 24
+"""Words of one text for which it is shown when they were heard."""
 GUESSES = ("most_frequent", "mean")
 _PAIRS = 20
 _POINTS = 800
@@ -49,8 +52,9 @@ class SchemaRow(NamedTuple):
 class Example(NamedTuple):
     """One row with its answer, and its cells as a person wants to see them; None if absent.
 
-    Of a text that was written, ``truth`` has a line for each reference, and ``looks`` holds for
-    each word the picture, dark where the model did not look.
+    Of a text that was written, ``truth`` has a line for each reference, ``looks`` holds for each
+    word the picture, dark where the model did not look, and ``hearing`` when in the sound each
+    word was heard.
     """
 
     row: int
@@ -59,6 +63,7 @@ class Example(NamedTuple):
     probability: float | None
     cells: Sequence[tuple[str, Shown | None]]
     looks: Sequence[tuple[str, Shown]] = ()
+    hearing: Hearing | None = None
 
 
 class Section(NamedTuple):
@@ -160,10 +165,27 @@ def render(report: Report, *, language: Language = "en") -> str:
         meter=charts.meter,
         metrics=METRICS,
         show=show,
+        hear=_hear,
         targets=[_target(report, outcome, language) for outcome in report.outcomes],
         learning=_learning(report, language),
         time=_time(report.seconds, language),
     )
+
+
+def _hear(example: Example) -> dict[str, Any] | None:
+    """What the page shows of when words were heard; None where there is no sound to show."""
+    hearing = example.hearing
+    shown = hearing and dict(example.cells).get(hearing.column)
+    if hearing is None or shown is None or isinstance(shown.content, str):
+        return None
+    return {
+        "seconds": hearing.seconds,
+        "aligned": hearing.aligned,
+        "wave": outline(shown.content, hearing.seconds),
+        "strips": strips(hearing._replace(words=hearing.words[:MOST_STRIPS])),
+        "more": max(0, len(hearing.words) - MOST_STRIPS),
+        "ticks": ticks(hearing.seconds),
+    }
 
 
 def _target(report: Report, outcome: Outcome, language: Language) -> dict[str, Any]:
@@ -185,7 +207,17 @@ def _target(report: Report, outcome: Outcome, language: Language) -> dict[str, A
         "answers": _answers(outcome, language) if len(outcome) else {},
         "per_class": sorted(scores.per_class.items(), key=lambda item: -item[1]["support"]),
         "examples": report.examples.get(name, {}),
+        "notes": _notes(report.examples.get(name, {}), language),
     }
+
+
+def _notes(examples: Mapping[str, Sequence[Example]], language: Language) -> list[str]:
+    """How the strips and pictures of written words are to be read."""
+    everyone = [example for several in examples.values() for example in several]
+    keys = ["looks_note"] if any(example.looks for example in everyone) else []
+    aligned = {example.hearing.aligned for example in everyone if example.hearing}
+    keys += [{True: "heard_aligned", False: "heard_note"}[kind] for kind in sorted(aligned)]
+    return [say(key, language) for key in keys]
 
 
 def _against(report: Report, scores: TargetScores, metric: str, language: Language) -> str:

@@ -68,11 +68,13 @@ def stream(
             return
         steps = head.stream(prediction, decoding)
     written: list[int] = []
-    said = ""
+    said = kept = ""
     while True:
         with torch.inference_mode():  # entered for each step: the caller's code runs between them
             step = next(steps, None)
         if step is None or int(step.symbols[0]) == 0:
+            if kept.startswith(said) and kept != said:  # half a character, never completed
+                yield kept[len(said) :]
             return
         written.append(int(step.symbols[0]) - 1)
         whole = modality.restore(np.array([written]))[0]

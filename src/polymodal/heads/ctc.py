@@ -136,6 +136,25 @@ class Ctc(TextHead):
         score = (logs * here).sum(1) / heard.frames
         return Generated(filled(tokens, self.length)[:, None], score[:, None])
 
+    def heard(self, prediction: Tensor, tokens: Tensor) -> Tensor:
+        """When each token of a text was said ``(B, L, S)``, all its alignments counted.
+
+        Args:
+            prediction: what ``forward`` gave, with S moments.
+            tokens: ``(B, L)`` as ``answer`` gave them.
+
+        Returns:
+            how likely each moment says the token, if the text is what was said; 0 where there
+            is no token or no moment.
+        """
+        logits, mask = opened(prediction)
+        found = torch.zeros(*tokens.shape, logits.shape[1])
+        for row, logs in enumerate(logits.detach().float().log_softmax(-1).cpu().double().numpy()):
+            here, symbols = mask[row].cpu(), tokens[row][tokens[row] >= 0].cpu() + 1
+            shares = torch.from_numpy(occupancy(logs[here.numpy()], symbols.numpy()))
+            found[row, : len(symbols), here] = shares.float()
+        return found.to(prediction.device)
+
     def _by_beams(self, heard: Moments, beams: int, best: int) -> Generated:
         tokens = torch.full((len(heard.frames), best, self.length), NOTHING)
         score = torch.full((len(heard.frames), best), -torch.inf)
@@ -207,6 +226,50 @@ def prefix_beam_search(logs: np.ndarray, beams: int) -> list[tuple[tuple[int, ..
         possible = (pair for pair in order[:beams] if max(pair[1]) > -np.inf)
         found = {text: (both[0], both[1]) for text, both in possible}
     return [(text, float(np.logaddexp(*both))) for text, both in found.items()]
+
+
+def occupancy(logs: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+    """How likely each moment says each symbol of a text, if this text is what was said.
+
+    Forwards and backwards over all alignments (Graves 2006, eq. 14).
+
+    Args:
+        logs: ``(S, V)`` log-probabilities of each moment's symbol, of which 0 is nothing.
+        symbols: ``(T,)`` of the text.
+
+    Returns:
+        ``(T, S)``; zeros where the text has no room in the moments.
+
+    Example:
+        >>> logs = np.log([[0.5, 0.5], [0.5, 0.5]])
+        >>> occupancy(logs, np.array([1])).round(3)  # "1 –", "– 1" and "1 1" are equally likely
+        array([[0.667, 0.667]])
+    """
+    if not len(symbols):
+        return np.zeros((0, len(logs)))
+    states = np.full(2 * len(symbols) + 1, BLANK)
+    states[1::2] = symbols
+    told = np.maximum(logs[:, states], -1e30)  # so that nothing is minus infinity twice
+    onwards = _alignments(told[::-1, ::-1], states[::-1])[::-1, ::-1]
+    whole = _alignments(told, states) + onwards - told
+    total = np.logaddexp.reduce(whole[0])
+    if total < -1e29:
+        return np.zeros((len(symbols), len(logs)))
+    return np.exp(whole - total)[:, 1::2].T
+
+
+def _alignments(told: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Log-probability of all ways to each state at each moment ``(S, 2 T + 1)``."""
+    found = np.full_like(told, -np.inf)
+    found[0, :2] = told[0, :2]
+    leap = np.zeros(len(states), bool)  # over the nothing between two different symbols
+    leap[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
+    for moment in range(1, len(told)):
+        ways = np.full((3, len(states)), -np.inf)
+        ways[0], ways[1, 1:] = found[moment - 1], found[moment - 1, :-1]
+        ways[2, 2:] = np.where(leap[2:], found[moment - 1, :-2], -np.inf)
+        found[moment] = np.logaddexp.reduce(ways) + told[moment]
+    return found
 
 
 def _check_room(frames: Tensor, needed: Tensor, there: Tensor) -> None:

@@ -165,7 +165,7 @@ def references(target: Field) -> tuple[Tensor, Tensor]:
 
     Args:
         target: token ids ``(U, T)`` of one text, with a mask where some are shorter; or ``(U, R,
-            T)`` of several, 0 after the end of each, with a mask of those that are there.
+            T)`` of several, each id one more, 0 after the end, with a mask of those that are there.
 
     Returns:
         symbols ``(B, R, T)`` and presence ``(B, R)`` bool.
@@ -180,7 +180,7 @@ def references(target: Field) -> tuple[Tensor, Tensor]:
     if ids.ndim == 2:
         mask = mask & target.present[:, None]
         return torch.where(mask, ids + 1, END)[:, None], target.present[:, None]
-    return torch.where((ids != 0) & mask[..., None], ids + 1, END), mask & target.present[:, None]
+    return torch.where(mask[..., None], ids, END), mask & target.present[:, None]
 
 
 def _mask(target: Field) -> Tensor:

@@ -14,6 +14,12 @@ class Head(nn.Module, ABC):
     into the target's own terms. A row whose target is absent adds nothing to the loss.
     """
 
+    reads: tuple[str, ...] = ()
+    """The branches whose tokens it reads by itself (``Fused.branches``), besides what is fused."""
+
+    rows_at_once: int = 256
+    """How many rows are predicted or measured at a time, so that they fit into the memory."""
+
     @abstractmethod
     def forward(self, fused: Fused) -> Tensor:
         """The prediction, ``(B, …)``, as the loss wants it; ``(B, M, …)`` of M vectors a row."""

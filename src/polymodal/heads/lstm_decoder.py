@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from polymodal.errors import RecipeError
-from polymodal.heads.autoregressive import Autoregressive
+from polymodal.heads.autoregressive import OwnDecoder
 from polymodal.heads.decoding import State
 from polymodal.heads.generation import Decoding
 
 
-class LstmDecoder(Autoregressive):
+class LstmDecoder(OwnDecoder):
     """The classic captioner: an LSTM that sees the row's vector and the last token at each step.
 
     "Show and Tell" (Vinyals et al. 2015, https://arxiv.org/abs/1411.4555), with the vector at

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from polymodal.errors import RecipeError
-from polymodal.heads.autoregressive import Autoregressive
+from polymodal.heads.autoregressive import OwnDecoder
 from polymodal.heads.decoding import State
 from polymodal.heads.generation import Decoding
 from polymodal.transformer import attention, feed_forward, sinusoidal_positions
 
 
-class TransformerDecoder(Autoregressive):
+class TransformerDecoder(OwnDecoder):
     """Writes a text token by token, attending to the fused tokens (Vaswani et al. 2017).
 
     Pre-norm layers of causal self-attention, cross-attention to the fused vector and tokens, and a

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from accelerate.state import PartialState
 
+from polymodal.encoders.pixels import channels_last
 from polymodal.errors import PolymodalError, RunError
 from polymodal.model import MultimodalModel
 from polymodal.train_options import TrainOptions
@@ -17,8 +18,9 @@ from polymodal.training.interruption import StopSignal
 from polymodal.training.loop import Loop, Validate
 from polymodal.training.memory import reuse_memory
 from polymodal.training.progress import Progress, SilentProgress
-from polymodal.training.result import TrainResult
+from polymodal.training.result import NOTHING, TrainResult
 from polymodal.training.source import Source
+from polymodal.training.trial import Choice
 
 
 def train(
@@ -35,6 +37,8 @@ def train(
     until: int | None = None,
 ) -> TrainResult:
     """Train a model until its epochs, its patience or its time are used up.
+
+    A model without any weight to train is left as it is.
 
     Under ``torchrun`` or ``accelerate launch`` each process takes every n-th batch.
 
@@ -82,7 +86,9 @@ def train(
                 )
             if where.type == "cpu":
                 reuse_memory()
-            model.to(where).to(memory_format=torch.channels_last).train()
+            channels_last(model.to(where).train())
+            if not any(weight.requires_grad for weight in model.parameters()):
+                return _nothing_to_train(model, progress or SilentProgress())
             path = directory / CHOICES
             # What others chose for this training before it began holds too.
             if saved or (resume and path.exists()):
@@ -105,6 +111,24 @@ def train(
             return loop.run(progress or SilentProgress(), until=until)
     finally:
         torch.set_num_threads(threads)
+
+
+def _nothing_to_train(model: MultimodalModel, progress: Progress) -> TrainResult:
+    """A pretrained model as it came, every weight of it frozen."""
+    progress.finish("Nothing to train: every weight is frozen. The model is taken as it is.")
+    model.eval()
+    reason = "nothing is trained"
+    threads = Choice(str(torch.get_num_threads()), reason=reason)
+    return TrainResult(
+        ended=NOTHING,
+        steps=0,
+        epochs=0,
+        seconds=0.0,
+        best_epoch=None,
+        best_metric=None,
+        history=[],
+        choices=Choices(Choice("fp32", reason=reason), threads),
+    )
 
 
 def _measure(

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from polymodal.errors import PolymodalError
 from polymodal.training.choices import Choices
 
+NOTHING = "nothing to train"
+"""How a training ends of a model whose weights are all frozen."""
+
 
 class TrainingError(PolymodalError):
     """The training itself went wrong: a loss or a weight is nan or infinite."""
@@ -17,7 +20,8 @@ class TrainResult:
     """What a training came to; the model holds the best weights.
 
     Args:
-        ended: why it ended: "completed", "patience", "budget", or "paused" where it goes on.
+        ended: why it ended: "completed", "patience", "budget", "nothing to train", or
+            "paused" where it goes on.
         steps: optimizer steps done.
         epochs: epochs done, the last one perhaps in part.
         seconds: time of the training, with earlier parts if it was resumed.

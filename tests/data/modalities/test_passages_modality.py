@@ -2,6 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from polymodal.data.media import hearing
 from polymodal.data.modalities import Passages, Tags, Text
@@ -24,10 +27,18 @@ def test_each_row_is_a_text():
     made = passages()
     array = made.decode(REVIEWS[0])
     for row, text in zip(array, REVIEWS[0], strict=True):
-        assert row[row != 0].tolist() == made.text.decode(text).tolist()
+        assert (row[row != 0] - 1).tolist() == made.text.decode(text).tolist()
     assert array.dtype == np.int32 and array.shape == (2, made.text.max_tokens)
     assert np.array_equal(made.decode(json.dumps(REVIEWS[0])), array)
     assert np.array_equal(made.decode(REVIEWS[0][0]), array[:1])
+
+
+def test_a_given_tokenizer_may_have_a_word_with_the_id_nought():
+    words = Tokenizer(WordLevel({"read": 0, "this": 1}, unk_token="this"))
+    words.pre_tokenizer = Whitespace()
+    made = passages(tokenizer=words.to_str(), max_tokens=3)
+    array = made.decode(["this read", "read"])
+    assert array.tolist() == [[2, 1, 0], [1, 0, 0]]
 
 
 def test_long_texts_are_cut_and_noted():

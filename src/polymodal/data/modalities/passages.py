@@ -89,7 +89,7 @@ class Passages(Modality):
         return self.text.facts() | {"ordered": self.ordered}
 
     def decode(self, cell: Any) -> np.ndarray:
-        """Token ids ``(T, L)`` int32: a row for each text, 0 after its end."""
+        """Token ids and 1 ``(T, L)`` int32: a row for each text, 0 after its end."""
         listed = as_list(cell)
         parts = [part for part in ([cell] if listed is None else listed) if not is_missing(part)]
         if not parts:
@@ -101,7 +101,8 @@ class Passages(Modality):
             remark(f"texts longer than {most} tokens, and cut there", f"{longer} of {len(ids)}")
         array = np.zeros((len(ids), most), np.int32)
         for row, text in zip(array, ids, strict=True):
-            row[: len(text)] = text[:most]
+            # Of a given tokenizer the id 0 may be a word.
+            row[: len(text)] = text[:most] + 1
         return array
 
     def blank(self) -> np.ndarray:
@@ -123,7 +124,7 @@ class Passages(Modality):
 
     def summarise(self, array: np.ndarray) -> np.ndarray:
         """Counts of tokens and pairs, as of one text, and how many texts there are."""
-        counts = self.text.summarise(array[array != 0])
+        counts = self.text.summarise(array[array > 0] - 1)
         return np.append(counts, len(array)).astype(np.float32)
 
     def show(self, cell: Any) -> Shown:
