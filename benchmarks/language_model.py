@@ -1,6 +1,6 @@
 """What LoRA spares: memory, time and disk of fine-tuning a language model, against all weights.
 
-    python benchmarks/language_model.py [--megabytes 400]
+    python benchmarks/language_model.py [--megabytes 1000]
 
 A LLaMA-like model is built from a configuration and saved to disk (no hub is needed: what counts
 is its size). Each way of training is a process of its own that calls ``pm.fit`` on the same table
@@ -61,12 +61,12 @@ def trained(model: str, out: Path, train: str, checkpointing: bool) -> dict[str,
             "question": f"what does picture number {i} show beside the {words[i % 7]} one?",
             "answer": f"it shows {words[i % 5]} and {words[-1 - i % 4]} things in row {i % 9}",
         }
-        for i in range(64)
+        for i in range(40)
     ]
     head = {"name": "causal_lm", "model": model, "train": train, "checkpointing": checkpointing}
     recipe = {
         "columns": {"answer": {"modality": "text", "head": head}, "question": {"modality": "text"}},
-        "train": {"epochs": 2, "batch_size": 4, "precision": "fp32", "threads": 1, "patience": 0},
+        "train": {"epochs": 1, "batch_size": 4, "precision": "fp32", "threads": 1, "patience": 0},
         "evaluation": {"single_modalities": "off", "subsets": False, "resamples": 20},
         "data": {"keep_packs": False},
     }
@@ -84,7 +84,7 @@ def trained(model: str, out: Path, train: str, checkpointing: bool) -> dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=400, help="of the model's weights")
+    parser.add_argument("--megabytes", type=int, default=1000, help="of the model's weights")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:

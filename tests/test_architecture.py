@@ -158,7 +158,7 @@ OWNERS: dict[str, list[str]] = {
     "pycocoevalcap": ["evaluation/cider.py"],
     "jiwer": ["evaluation/word_errors.py"],
     "nltk": ["evaluation/meteor.py"],
-    "safetensors": ["run_directory.py", "training/checkpoint.py"],
+    "safetensors": ["exporting/*", "run_directory.py", "training/checkpoint.py"],
 }
 NEVER_AT_IMPORT_TIME = (
     "sacrebleu",

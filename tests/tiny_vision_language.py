@@ -72,6 +72,35 @@ def make_qwen(folder: Path) -> str:
     return str(folder)
 
 
+def make_smolvlm(folder: Path) -> str:
+    """SmolVLM: each picture is cut into parts, which are read beside the whole."""
+    words = make_tokenizer(USUAL)
+    parts = [f"<row_{row}_col_{column}>" for row in (1, 2) for column in (1, 2)]
+    marks = ["<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *parts]
+    words.add_tokens(marks, special_tokens=True)
+    config = transformers.SmolVLMConfig(
+        vision_config={"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "intermediate_size": 32, "image_size": 28, "patch_size": 7},
+        text_config=transformers.LlamaConfig(
+            vocab_size=len(words), bos_token_id=None, eos_token_id=words.eos_token_id, **TEXT
+        ),
+        image_token_id=words.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        pad_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    transformers.SmolVLMForConditionalGeneration(config).save_pretrained(folder)
+    transformers.Idefics3Processor(
+        transformers.Idefics3ImageProcessor(
+            size={"longest_edge": 56}, max_image_size={"longest_edge": 28}
+        ),
+        words,
+        image_seq_len=4,
+        chat_template=MESSAGES.replace("PICTURE", "<image>"),
+    ).save_pretrained(folder)
+    return str(folder)
+
+
 def make_whisper(folder: Path, *, languages: bool = False) -> str:
     """Whisper that hears two seconds, for one language or for two."""
     words = make_tokenizer({"eos_token": "<|endoftext|>"})

@@ -111,7 +111,9 @@ def _layers(
 def merge(network: nn.Module) -> None:
     """Add small matrices into the layers they stand beside, which then stand alone again."""
     adapted = needed("peft.tuners.tuners_utils").BaseTunerLayer
-    layers = [(name, layer) for name, layer in network.named_modules() if isinstance(layer, adapted)]
+    layers = [
+        (name, layer) for name, layer in network.named_modules() if isinstance(layer, adapted)
+    ]
     for name, layer in layers:
         layer.merge()
         parent, _, own = name.rpartition(".")
@@ -223,12 +225,18 @@ def transformers_config(model: str, saved: dict[str, Any] | None) -> Any:
         return transformers.AutoConfig.from_pretrained(model)
 
 
+def read_weights(auto: Any, model: str, **options: Any) -> Any:
+    """A network of transformers with its weights, without a bar for each few milliseconds."""
+    needed("transformers.utils.logging").disable_progress_bar()
+    return auto.from_pretrained(model, **options)
+
+
 def transformers_network(model: str, config: Any, weights: bool) -> nn.Module:
     """The network of a configuration, in float32 and without an unused pooling layer."""
     transformers = needed("transformers")
     if weights:
         with found(model, "weights"):
-            network = transformers.AutoModel.from_pretrained(model, config=config)
+            network = read_weights(transformers.AutoModel, model, config=config)
     else:
         network = transformers.AutoModel.from_config(config)
     if getattr(network, "pooler", None) is not None:

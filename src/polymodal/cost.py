@@ -71,8 +71,6 @@ def costs(model: MultimodalModel, rows: Iterable[Batch]) -> list[PartCost]:
     spent = dict.fromkeys(parts, 0)
     counter = FlopCounterMode(display=False, custom_mapping=_MISSING)
     with ExitStack() as stack:
-        # Not without gradients: PyTorch's counter then stumbles over a parameter that one module
-        # hands to another.
         stack.enter_context(_evaluating(model))
         for name, part in parts.items():
             stack.enter_context(_counted(part, name, counter, spent))
@@ -174,12 +172,19 @@ def _name(name: str, part: nn.Module) -> str:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each module is in the mode it was in."""
+    """Evaluation mode, and nothing to learn; afterwards all is as it was.
+
+    Not ``no_grad``: PyTorch's counter then stumbles over a parameter that one module hands to
+    another. With gradients it holds everything that was computed.
+    """
     training = {module: module.training for module in model.modules()}
-    model.eval()
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    model.eval().requires_grad_(False)
     try:
         yield
     finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
         for module, mode in training.items():
             module.training = mode
 

@@ -63,6 +63,13 @@ def check_prompts(recipe: Recipe, schema: Schema) -> None:
                 check_prompt(prompt, inputs, cls.readable, row=cls.reads_row)
             except RecipeError as error:
                 raise RecipeError(f"columns.{target}.head.prompt: {error}") from error
+    for name in read_as_is(recipe, schema):
+        asked = recipe.column(name).modality
+        if asked is not None and asked.options.get("channels") == 1:
+            raise RecipeError(
+                f"columns.{name}.modality.channels = 1: a pretrained model reads {name!r} by "
+                "itself, in colour. Leave channels out; grey pictures are read as well."
+            )
     _check_all_read(recipe, schema, inputs)
 
 

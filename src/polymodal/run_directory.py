@@ -34,7 +34,7 @@ FILES = (RECIPE, SCHEMA, WEIGHTS, BACKBONES, MODALITIES, METRICS, MANIFEST)
 """What makes a run, the manifest last."""
 STAGING = ".saving"
 REPORT, ENVIRONMENT, PACK = "report.html", "environment.json", "pack"
-EXPORTS = ("onnx", "executorch", "torch", "compression.json", "compression.html")
+EXPORTS = ("onnx", "executorch", "torch", "transformers", "compression.json", "compression.html")
 """Folders that hold the model as files of other kinds, and what was measured of them."""
 OURS = {*FILES, REPORT, ENVIRONMENT, PACK, "checkpoints", "log", *EXPORTS}
 """What a run directory may hold."""

@@ -18,10 +18,10 @@ from polymodal.heads.generation import Decoding
 from polymodal.heads.image_text_to_text import usual_prompt
 from polymodal.heads.processor_files import from_texts
 from tiny_language_model import make_language_model
-from tiny_vision_language import make_llava, make_qwen
+from tiny_vision_language import make_llava, make_qwen, make_smolvlm
 
-SIDE = {"llava": 28, "qwen": 56}
-MAKERS = {"llava": make_llava, "qwen": make_qwen}
+SIDE = {"llava": 28, "qwen": 56, "smolvlm": 48}
+MAKERS = {"llava": make_llava, "qwen": make_qwen, "smolvlm": make_smolvlm}
 QUESTIONS = ["what colour is the shape?", "how many?", "which shape"]
 PROMPT = "{photo} question: {question} answer:"
 TARGET = Field(torch.tensor([[3, 8, 5], [9, 20, 0], [7, 7, 7]]), torch.ones(3) > 0,
@@ -96,7 +96,7 @@ def test_it_says_what_the_model_itself_would_say(family, folders):
         seen = pictures(family, 3)[row].permute(1, 2, 0).numpy()
         photo = [Pillow.fromarray(seen)] if row < 2 else []
         words = f" question: {text} answer:"
-        if family == "qwen":
+        if family != "llava":
             parts = [{"type": "image", "image": one} for one in photo]
             inputs = processor.apply_chat_template(
                 [{"role": "user", "content": [*parts, {"type": "text", "text": words}]}],
@@ -188,6 +188,18 @@ def test_only_adapters_learn_and_are_kept(family, folders):
 
 
 @every
+def test_layers_computed_again_give_the_same_gradients(family, folders):
+    found = []
+    for checkpointing in (False, True):
+        head = made(folders[family], family, train="full", checkpointing=checkpointing).train()
+        total(head, rows(folders[family], family)).backward()
+        found.append({n: w.grad for n, w in head.named_parameters() if w.grad is not None})
+    assert len(found[0]) == len(found[1]) > 20
+    plain, again = (list(grads.values()) for grads in found)
+    torch.testing.assert_close(again, plain)
+
+
+@every
 def test_the_whole_model_learns_and_needs_no_folder_any_more(family, tmp_path):
     model = MAKERS[family](tmp_path)
     head = made(model, family, train="full", keep="all").train()
@@ -263,8 +275,10 @@ def test_packing_is_exact():
 
 def test_what_does_not_fit_is_refused(folders, tmp_path):
     words = make_language_model(tmp_path / "words")
-    with pytest.raises(RecipeError, match=r"cannot be loaded|not a vision-language model"):
+    with pytest.raises(RecipeError, match="reads no pictures"):
         made(words, "llava")
+    with pytest.raises(RecipeError, match="reads no pictures"):
+        ImageTextToText.preprocessing(words, "text")
     with pytest.raises(RecipeError, match="no template for messages"):
         made(folders["llava"], "llava", chat=True)
     with pytest.raises(RecipeError, match="names none of the inputs"):
@@ -272,7 +286,7 @@ def test_what_does_not_fit_is_refused(folders, tmp_path):
     with pytest.raises(RecipeError, match="no file of a processor"):
         from_texts({"../elsewhere.json": "{}"})
     with pytest.raises(RecipeError, match="no folder"):
-        made(str(tmp_path / "nowhere"), "llava")
+        ImageTextToText.preprocessing(str(tmp_path / "nowhere"), "image")
 
 
 def test_pictures_are_made_as_the_processor_wants_them(folders):

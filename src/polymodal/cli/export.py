@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Kind(StrEnum):
@@ -15,6 +18,7 @@ class Kind(StrEnum):
     onnx = "onnx"
     executorch = "executorch"
     torch = "torch"
+    transformers = "transformers"
 
 
 def export(
@@ -35,12 +39,17 @@ def export(
         polymodal export runs/mine
 
         polymodal export runs/mine --to executorch --out phone
+
+        polymodal export runs/captions --to transformers --out models/mine
     """
     from rich.console import Console
 
+    console = Console(stderr=True, highlight=False, markup=False)
+    if to is Kind.transformers:
+        _export_folder(run, data=data, out=out, console=console)
+        return
     from polymodal.exporting.exporter import export_run
 
-    console = Console(stderr=True, highlight=False, markup=False)
     made = export_run(
         run, to.value, data=data, out=out, tell=lambda said: console.print(f"{said} …")
     )
@@ -51,3 +60,17 @@ def export(
         f"and without gaps, it differs by at most {worst:.1e}."
     )
     console.print(f"What goes in and what comes out: {made.directory / 'model.json'}")
+
+
+def _export_folder(run: Path, *, data: str | None, out: Path | None, console: Console) -> None:
+    """The adapted pretrained model for transformers."""
+    from polymodal.exporting.transformers_folder import BESIDE, export_folder
+
+    made = export_folder(run, data=data, out=out, tell=lambda said: console.print(f"{said} …"))
+    size = sum(file.stat().st_size for file in made.directory.iterdir()) / 1e6
+    console.print(
+        f"{made.directory} ({size:,.2f} MB) writes the same text as the run on {made.alike:.0%} of "
+        f"{made.rows:,} rows."
+    )
+    if made.beside:
+        console.print(f"What was learned beside the model is in {made.directory / BESIDE}")

@@ -25,7 +25,7 @@ from polymodal.heads.key_values import named
 from polymodal.heads.language_model import Keep, NumberFormat, bare_rules
 from polymodal.heads.next_symbol import NextSymbol
 from polymodal.heads.picture_prompts import PicturePrompts
-from polymodal.heads.processor_files import processor_of, wanted_pictures
+from polymodal.heads.processor_files import picture_processor, wanted_pictures
 from polymodal.heads.prompt import columns_of
 from polymodal.heads.prompted import Prompted
 from polymodal.heads.vision_language_model import Told, VisionLanguageModel, last_position
@@ -150,7 +150,7 @@ class ImageTextToText(Autoregressive, Prompted):
     @staticmethod
     def preprocessing(model: str, modality: str) -> dict[str, Any]:
         """``tokenizer`` as JSON for texts; size, channels and way of resizing for pictures."""
-        processor = processor_of(model)
+        processor = picture_processor(model)
         if modality in PICTURES:
             return wanted_pictures(processor.image_processor)
         return {"tokenizer": bare_rules(processor.tokenizer)}

@@ -20,6 +20,7 @@ from polymodal.backbone import (
     found,
     needed,
     plain_config,
+    read_weights,
     transformers_config,
     transformers_groups,
 )
@@ -41,6 +42,7 @@ class AdaptedNetwork(nn.Module):
         keep: "adapter" leaves out of a saved run what was not trained; "all" keeps all.
         digest: of the untrained weights of a saved run, to be compared with; None for a new one.
         model: where the network came from, for the message.
+        checkpointing: whether layers are computed again in the backward pass, to save memory.
 
     Raises:
         RecipeError: the weights are not those that the saved run was trained with.
@@ -55,6 +57,7 @@ class AdaptedNetwork(nn.Module):
         keep: Keep,
         digest: str | None,
         model: str,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if keep not in ("adapter", "all"):
@@ -65,6 +68,8 @@ class AdaptedNetwork(nn.Module):
                 f"The weights of {model!r} are not those that this run was trained with; it holds "
                 "only what was trained beside them. Give it the same weights again."
             )
+        if checkpointing:
+            network.activation_checkpointing_enable()  # type: ignore[operator]
         self.backbone = Backbone(
             network,
             train=train,
@@ -166,10 +171,14 @@ class LanguageModel(nn.Module):
                 f"The tokenizer has {vocabulary} token ids, the network of {model!r} has "
                 f"{network.get_input_embeddings().num_embeddings}: they do not belong together."
             )
-        if checkpointing:
-            network.activation_checkpointing_enable()
         self.adapted = AdaptedNetwork(
-            network, train=train, rank=rank, keep=keep, digest=digest, model=model
+            network,
+            train=train,
+            rank=rank,
+            keep=keep,
+            digest=digest,
+            model=model,
+            checkpointing=checkpointing,
         )
         self.vocabulary = vocabulary
         self.settings = {"network": plain_config(config), "digest": self.adapted.digest}
@@ -256,7 +265,7 @@ def loaded(
     if not weights:
         return auto.from_config(config, dtype=formats[dtype])
     with found(model, "weights"):
-        return auto.from_pretrained(model, config=config, dtype=formats[dtype])
+        return read_weights(auto, model, config=config, dtype=formats[dtype])
 
 
 def bare_rules(tokenizer: Any) -> str:

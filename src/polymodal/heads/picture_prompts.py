@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from polymodal.errors import RecipeError
-from polymodal.heads.processor_files import from_texts, processor_of, texts_of
+from polymodal.heads.processor_files import from_texts, picture_processor, texts_of
 from polymodal.heads.prompt import Piece, pieces
 
 Cells = Mapping[str, Sequence[Tensor]]
@@ -51,14 +51,12 @@ class PicturePrompts:
         Raises:
             RecipeError: it is to be a message, and the model knows none; or it names the fused row.
         """
-        processor = processor_of(model)
+        processor = picture_processor(model)
         if chat and processor.chat_template is None:
             raise RecipeError(
                 f"chat=True: the processor of {model!r} has no template for messages. Set chat to "
                 "false."
             )
-        if getattr(processor, "image_processor", None) is None:
-            raise RecipeError(f"The processor of {model!r} reads no pictures: take causal_lm.")
         files = texts_of(processor)
         chat = processor.chat_template is not None if chat is None else chat
         return cls(processor, pieces(prompt), chat=chat, files=files)

@@ -27,6 +27,22 @@ def processor_of(model: str) -> Any:
         return needed("transformers").AutoProcessor.from_pretrained(model, trust_remote_code=False)
 
 
+def picture_processor(model: str) -> Any:
+    """The processor of a vision-language model.
+
+    Raises:
+        RecipeError: it cannot be found, or reads no pictures.
+        MissingExtra: transformers is not installed.
+    """
+    processor = processor_of(model)
+    if getattr(processor, "image_processor", None) is None:
+        raise RecipeError(
+            f"The processor of {model!r} reads no pictures: it is no vision-language model. For a "
+            "language model choose the head causal_lm, for Whisper speech_to_text."
+        )
+    return processor
+
+
 def texts_of(processor: Any) -> dict[str, str]:
     """The files of a processor, a tokenizer or a feature extractor, by their names."""
     with tempfile.TemporaryDirectory() as folder:

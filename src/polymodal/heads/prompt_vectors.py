@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from polymodal.backbone import fast_tokenizer
 from polymodal.batch import Fused
 from polymodal.errors import RecipeError
+from polymodal.heads.processor_files import texts_of
 from polymodal.heads.prompt import ROW, Piece, pieces
 
 _HERE = "(the prompt)"
@@ -168,4 +169,5 @@ def tokenized(model: str, prompt: str, chat: bool | None) -> dict[str, Any]:
         "words": words,
         "start": start,
         "end": tokenizer.eos_token_id,
+        "files": texts_of(tokenizer),
     }

@@ -64,6 +64,23 @@ class SpeechToText(Autoregressive, Prompted):
         RecipeError: the model cannot be found or is of another kind, an option does not fit, or
             there is not one sound to hear.
         MissingExtra: transformers or peft is needed and not installed.
+
+    Example:
+        >>> network = dict(model_type="whisper", vocab_size=20, d_model=8, encoder_layers=1,
+        ...                decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+        ...                encoder_ffn_dim=8, decoder_ffn_dim=8, max_source_positions=50,
+        ...                num_mel_bins=8, decoder_start_token_id=19, eos_token_id=18,
+        ...                bos_token_id=18, pad_token_id=18)
+        >>> saved = {"network": network, "extractor": {"feature_size": 8, "chunk_length": 1},
+        ...          "digest": None, "writing": {}, "files": {}}
+        >>> head = SpeechToText(1, 18, 5, {"sound": "audio"}, "tiny", config=saved).eval()
+        >>> from polymodal.batch import Tokens
+        >>> sound = Tokens(torch.zeros(2, 4000, 1), torch.ones(2, 4000) > 0, torch.zeros(2, 1))
+        >>> row = torch.zeros(2, 1)
+        >>> fused = Fused(row, row[:, None], torch.ones(2, 1) > 0, branches={"sound": sound})
+        >>> heard = head(fused)
+        >>> heard.shape, head.answer(heard).shape
+        (torch.Size([2, 50, 9]), torch.Size([2, 5]))
     """
 
     readable = frozenset({"audio"})

@@ -90,10 +90,14 @@ class VisionLanguageModel(nn.Module):
                 f"The tokenizer has {vocabulary} token ids, the network of {model!r} has "
                 f"{embeddings.num_embeddings}: they do not belong together."
             )
-        if checkpointing:
-            network.gradient_checkpointing_enable({"use_reentrant": False})
         self.adapted = AdaptedNetwork(
-            network, train=train, rank=rank, keep=keep, digest=digest, model=model
+            network,
+            train=train,
+            rank=rank,
+            keep=keep,
+            digest=digest,
+            model=model,
+            checkpointing=checkpointing,
         )
         self.settings = {"network": plain_config(config), "digest": self.adapted.digest}
         """Plain JSON to build it again."""
