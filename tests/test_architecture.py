@@ -97,7 +97,7 @@ FRONT_DOORS = ("__init__.py", "data/__init__.py")
 
 # Packages that are slow to load, or that are the business of one room only.
 OWNERS: dict[str, list[str]] = {
-    "transformers": ["backbone.py", "encoders/pretrained_*.py", "heads/language_model.py"],
+    "transformers": ["backbone.py", "encoders/pretrained_*.py", "heads/adapted_network.py"],
     "timm": ["backbone.py", "encoders/pretrained_*.py"],
     "peft": ["backbone.py", "encoders/pretrained_*.py"],
     "huggingface_hub": ["hub.py"],

@@ -216,6 +216,12 @@ def fast_tokenizer(model: str) -> Any:
     return tokenizer
 
 
+def bare_rules(tokenizer: Any) -> str:
+    """A tokenizer's rules as JSON, without those that put tokens before and after a text."""
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    return json.dumps(rules | {"post_processor": None}, ensure_ascii=False)
+
+
 def transformers_config(model: str, saved: dict[str, Any] | None) -> Any:
     """The configuration of a transformers model: the saved one, or read from folder or hub."""
     transformers = needed("transformers")

@@ -18,7 +18,7 @@ from polymodal.exporting.deployable import ExportError
 from polymodal.exporting.real_rows import RealRows
 from polymodal.files import write_file
 from polymodal.heads import TextHead
-from polymodal.heads.language_model import AdaptedNetwork
+from polymodal.heads.adapted_network import AdaptedNetwork
 from polymodal.heads.prompted import Prompted
 from polymodal.run_directory import Run, load_run
 

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from polymodal.backbone import Training, fast_tokenizer
+from polymodal.backbone import Training, bare_rules, fast_tokenizer
 from polymodal.batch import Fused
+from polymodal.heads.adapted_network import Adaptation, Keep, NumberFormat
 from polymodal.heads.autoregressive import Autoregressive
 from polymodal.heads.decoding import State
 from polymodal.heads.generation import Decoding, checked_sizes
 from polymodal.heads.key_values import named
-from polymodal.heads.language_model import Keep, LanguageModel, NumberFormat, bare_rules
+from polymodal.heads.language_model import LanguageModel
 from polymodal.heads.next_symbol import NextSymbol
 from polymodal.heads.prompt import columns_of
 from polymodal.heads.prompt_vectors import PromptVectors, tokenized, usual_prompt
@@ -121,11 +122,7 @@ class CausalLm(Autoregressive, Prompted):
         self.language_model = LanguageModel(
             model,
             vocabulary,
-            train=train,
-            rank=rank,
-            dtype=dtype,
-            checkpointing=checkpointing,
-            keep=keep,
+            Adaptation(train, rank, dtype, keep, checkpointing),
             saved=saved,
         )
         self.config = config | self.language_model.settings

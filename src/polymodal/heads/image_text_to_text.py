@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from polymodal.backbone import Training
+from polymodal.backbone import Training, bare_rules
 from polymodal.batch import Fused
 from polymodal.errors import RecipeError
+from polymodal.heads.adapted_network import Adaptation, Keep, NumberFormat
 from polymodal.heads.autoregressive import Autoregressive
 from polymodal.heads.cells_in_a_row import packed, unpacked
 from polymodal.heads.decoding import State
 from polymodal.heads.generation import Decoding, checked_sizes
 from polymodal.heads.key_values import named
-from polymodal.heads.language_model import Keep, NumberFormat, bare_rules
 from polymodal.heads.next_symbol import NextSymbol
 from polymodal.heads.picture_prompts import PicturePrompts
 from polymodal.heads.processor_files import picture_processor, wanted_pictures
@@ -124,11 +124,7 @@ class ImageTextToText(Autoregressive, Prompted):
         self.network = VisionLanguageModel(
             model,
             vocabulary,
-            train=train,
-            rank=rank,
-            dtype=dtype,
-            checkpointing=checkpointing,
-            keep=keep,
+            Adaptation(train, rank, dtype, keep, checkpointing),
             saved=config,
         )
         ends = config["ends"] if config else _ends(self.prompts.end, self.network.ends)

@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from polymodal.backbone import Training, needed, plain_config, transformers_config
+from polymodal.backbone import needed, transformers_config
 from polymodal.errors import RecipeError, nearest
+from polymodal.heads.adapted_network import Adaptation, AdaptedNetwork
 from polymodal.heads.key_values import cache_of, tensors_of
-from polymodal.heads.language_model import AdaptedNetwork, Keep, NumberFormat, loaded
 from polymodal.log_mels import LogMels, extractor_settings
 
 Task = Literal["transcribe", "translate"]
@@ -42,12 +42,9 @@ class SpeechRecogniser(nn.Module):
 
     Args:
         model: name on the hub or local folder.
-        train: "frozen", "lora" or "full".
+        adaptation: how it is trained and kept.
         language: that is spoken; None where the model knows one only, or is to hear it itself.
         task: "transcribe", or "translate" into English.
-        rank: with "lora", rank of the small matrices.
-        dtype: the format of its weights.
-        keep: see :class:`AdaptedNetwork`.
         saved: ``settings`` of a saved one.
 
     Raises:
@@ -58,13 +55,10 @@ class SpeechRecogniser(nn.Module):
     def __init__(
         self,
         model: str,
+        adaptation: Adaptation,
         *,
-        train: Training,
         language: str | None,
         task: Task,
-        rank: int,
-        dtype: NumberFormat,
-        keep: Keep,
         saved: dict[str, Any] | None,
     ) -> None:
         super().__init__()
@@ -78,27 +72,19 @@ class SpeechRecogniser(nn.Module):
         # Random masking and skipping of layers are for pretraining; they break short clips.
         config.apply_spec_augment, config.encoder_layerdrop = False, 0.0
         config.decoder_layerdrop = 0.0
-        digest = None if saved is None else saved["digest"]
-        network = loaded(
-            needed("transformers").AutoModelForSpeechSeq2Seq,
+        self.adapted = AdaptedNetwork(
+            "AutoModelForSpeechSeq2Seq",
             model,
             config,
-            dtype,
-            weights=saved is None or digest is not None,
+            adaptation,
+            saved=saved,
             kind="a speech recogniser",
         )
+        network = self.adapted.network
         writing = network.generation_config.to_dict() if saved is None else saved["writing"]
         network.generation_config = type(network.generation_config).from_dict(writing)
-        self.adapted = AdaptedNetwork(
-            network, train=train, rank=rank, keep=keep, digest=digest, model=model
-        )
         extractor = extractor_settings(model) if saved is None else saved["extractor"]
-        self.settings = {
-            "network": plain_config(config),
-            "digest": self.adapted.digest,
-            "extractor": extractor,
-            "writing": writing,
-        }
+        self.settings = self.adapted.settings | {"extractor": extractor, "writing": writing}
         """Plain JSON to build it again."""
         self.mels = LogMels(extractor)
         self.width: int = config.d_model
@@ -112,8 +98,7 @@ class SpeechRecogniser(nn.Module):
     @property
     def number_format(self) -> torch.dtype:
         """The format of its weights."""
-        weight: Tensor = self.adapted.network.get_output_embeddings().weight
-        return weight.dtype
+        return self.adapted.number_format
 
     def hear(self, waves: Tensor, lengths: Tensor) -> Tensor:
         """What is heard of waveforms ``(B, samples)`` with zeros after their ``lengths``.

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from polymodal.backbone import Training, fast_tokenizer
+from polymodal.backbone import Training, bare_rules, fast_tokenizer
 from polymodal.batch import Fused
 from polymodal.errors import RecipeError
+from polymodal.heads.adapted_network import Adaptation, Keep, NumberFormat
 from polymodal.heads.autoregressive import Autoregressive
 from polymodal.heads.decoding import State
 from polymodal.heads.generation import Decoding, checked_sizes
 from polymodal.heads.key_values import named
-from polymodal.heads.language_model import Keep, NumberFormat, bare_rules
 from polymodal.heads.next_symbol import NextSymbol
 from polymodal.heads.processor_files import speech_files
 from polymodal.heads.prompted import Prompted
@@ -119,12 +119,9 @@ class SpeechToText(Autoregressive, Prompted):
             )
         self.recogniser = SpeechRecogniser(
             model,
-            train=train,
+            Adaptation(train, rank, dtype, keep),
             language=language,
             task=task,
-            rank=rank,
-            dtype=dtype,
-            keep=keep,
             saved=config,
         )
         files = config["files"] if config else speech_files(model)

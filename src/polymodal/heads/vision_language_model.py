@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from polymodal.backbone import Training, needed, plain_config, transformers_config
+from polymodal.backbone import transformers_config
 from polymodal.errors import RecipeError
+from polymodal.heads.adapted_network import Adaptation, AdaptedNetwork
 from polymodal.heads.key_values import cache_of, tensors_of
-from polymodal.heads.language_model import AdaptedNetwork, Keep, NumberFormat, loaded
 
 _PER_TOKEN = ("token_type_ids", "mm_token_type_ids")
 _SUFFIX_TYPE = {"paligemma": 1}
@@ -43,11 +43,7 @@ class VisionLanguageModel(nn.Module):
     Args:
         model: name on the hub or local folder.
         vocabulary: token ids of its tokenizer.
-        train: "frozen", "lora" or "full".
-        rank: with "lora", rank of the small matrices.
-        dtype: the format of its weights.
-        checkpointing: whether layers are computed again in the backward pass, to save memory.
-        keep: see :class:`AdaptedNetwork`.
+        adaptation: how it is trained and kept.
         saved: ``settings`` of a saved one.
 
     Raises:
@@ -59,12 +55,8 @@ class VisionLanguageModel(nn.Module):
         self,
         model: str,
         vocabulary: int,
+        adaptation: Adaptation,
         *,
-        train: Training,
-        rank: int,
-        dtype: NumberFormat,
-        checkpointing: bool,
-        keep: Keep,
         saved: dict[str, Any] | None,
     ) -> None:
         super().__init__()
@@ -75,33 +67,19 @@ class VisionLanguageModel(nn.Module):
                 "the prompt. Models that go on from a prompt are supported: Qwen-VL, LLaVA, "
                 "SmolVLM, Idefics, InternVL, Gemma 3 and their kind."
             )
-        digest = None if saved is None else saved["digest"]
-        network = loaded(
-            needed("transformers").AutoModelForImageTextToText,
+        self.adapted = AdaptedNetwork(
+            "AutoModelForImageTextToText",
             model,
             config,
-            dtype,
-            weights=saved is None or digest is not None,
+            adaptation,
+            saved=saved,
             kind="a vision-language model",
         )
-        embeddings = network.get_input_embeddings()
-        if vocabulary > embeddings.num_embeddings:
-            raise RecipeError(
-                f"The tokenizer has {vocabulary} token ids, the network of {model!r} has "
-                f"{embeddings.num_embeddings}: they do not belong together."
-            )
-        self.adapted = AdaptedNetwork(
-            network,
-            train=train,
-            rank=rank,
-            keep=keep,
-            digest=digest,
-            model=model,
-            checkpointing=checkpointing,
-        )
-        self.settings = {"network": plain_config(config), "digest": self.adapted.digest}
+        self.adapted.check_vocabulary(vocabulary)
+        network = self.adapted.network
+        self.settings = self.adapted.settings
         """Plain JSON to build it again."""
-        self.width = embeddings.embedding_dim
+        self.width: int = network.get_input_embeddings().embedding_dim
         self._takes = inspect.signature(network.forward).parameters.keys()
         self._suffix = _SUFFIX_TYPE.get(config.model_type, 0)
         # A token that stands for a picture must not come from a text that is to be written.
@@ -120,8 +98,7 @@ class VisionLanguageModel(nn.Module):
     @property
     def number_format(self) -> torch.dtype:
         """The format of its weights."""
-        weight: Tensor = self.adapted.network.get_input_embeddings().weight
-        return weight.dtype
+        return self.adapted.number_format
 
     @property
     def ends(self) -> list[int]:
