@@ -17,7 +17,7 @@ import numpy as np
 _POINTS = 240  # P
 _SURE = 0.05  # of the loudest: a quieter sound is drawn as if it were this loud
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
-_MOST_TICKS = 5
+_MOST_TICKS = 3
 
 
 class Heard(NamedTuple):
