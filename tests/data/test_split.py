@@ -112,6 +112,16 @@ def test_a_split_column_is_followed_and_completed(given, expected):
     assert tuple(int((parts == p).sum()) for p in ("train", "validation", "test")) == expected
 
 
+def test_few_groups_of_many_classes_still_make_all_parts():
+    """Six speakers of ten words: no word has a speaker of its own for each part."""
+    speakers = np.repeat(np.arange(6), 50)
+    words = [f"word {i % 10}" for i in range(300)]
+    columns = {"x": np.arange(300) / 7, "speaker": [f"s{i}" for i in speakers], "y": words}
+    parts = split(columns, group_by="speaker")
+    assert set(parts) == {"train", "validation", "test"}
+    assert all(len(set(parts[speakers == i])) == 1 for i in range(6))
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [

@@ -54,9 +54,14 @@ def split_rows(
     wanted = {part: share for part, share in wanted.items() if not (parts == part).any()}
     open_rows = np.flatnonzero(parts == "train")
     groups = together(table, schema, parts, group_by)[open_rows]
-    strata = _strata(table, schema)[open_rows] if stratify else np.zeros(len(open_rows), int)
+    alike = np.zeros(len(open_rows), int)
+    strata = _strata(table, schema)[open_rows] if stratify else alike
     parts[open_rows] = _deal(groups, strata, wanted, np.random.default_rng(seed))
-    for part in ("train", *(name for name, share in wanted.items() if share > 0)):
+    needed = ("train", *(name for name, share in wanted.items() if share > 0))
+    if stratify and not set(needed) <= set(parts):
+        # Groups are too few for each stratum to have some in every part: six speakers of ten words.
+        parts[open_rows] = _deal(groups, alike, wanted, np.random.default_rng(seed))
+    for part in needed:
         if not (parts == part).any():
             raise SchemaError(
                 f"The {part} part is empty: {len(table)} rows in {len(set(groups))} groups that "
