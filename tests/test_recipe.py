@@ -89,7 +89,7 @@ def test_all_mistakes_are_listed_at_once():
         "The recipe has 13 mistakes:",
         "columns.\"a.b\".encoder = 'resnt': Did you mean 'resnet'? Known: ",
         'columns."a.b".role = "imput": Did you mean \'input\'? Known: group, ',
-        "columns.photo.encoder = 'text_rnn': Known: cnn, ",
+        "columns.photo.encoder = 'text_rnn': Known: as_is, cnn, ",
         "columns.plot.modality.size = \"abc\": it should be a whole number or 'auto'.",
         "columns.price.head.center: unknown option.",
         "fusion.widht: unknown option. Did you mean 'width'?",

@@ -76,7 +76,7 @@ def check_prompts(recipe: Recipe, schema: Schema) -> None:
 def _check_all_read(recipe: Recipe, schema: Schema, inputs: Mapping[str, str]) -> None:
     """Refuse inputs that no head would read."""
     heads = prompted_heads(recipe, schema)
-    if any(target not in heads or heads[target][0].reads_row for target in schema.targets):
+    if not heads or any(n not in heads or heads[n][0].reads_row for n in schema.targets):
         return
     read = {n for cls, p in heads.values() for n in cls.as_is(p.options.get("prompt"), inputs)}
     if unread := [name for name in inputs if name not in read]:
