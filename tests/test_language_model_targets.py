@@ -93,6 +93,7 @@ def test_prompts_that_cannot_be(folder: str, tmp_path: Path):
         "{pictrue} {question}": r"columns\.answer\.head\.prompt: .*\{pictrue\}.*'picture'",
         "{mood} {question}": r"modality number.*columns\.mood\.modality to text",
         "{question": "brace without its partner",
+        "{picture} {question}": r"not read the input 'mood', of modality number.*\{row\}",
     }.items():
         with pytest.raises(RecipeError, match=message):
             pm.fit(table(), "answer", recipe=recipe(folder, prompt=prompt), out=tmp_path / "run")

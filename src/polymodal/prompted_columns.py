@@ -9,7 +9,7 @@ from polymodal.data.schema import Schema
 from polymodal.encoders.as_is import AsIs
 from polymodal.errors import RecipeError
 from polymodal.heads import HEADS
-from polymodal.heads.prompt import check_prompt
+from polymodal.heads.prompt import ROW, check_prompt
 from polymodal.heads.prompted import Prompted
 from polymodal.recipe import NamedPart, Recipe
 
@@ -76,15 +76,17 @@ def check_prompts(recipe: Recipe, schema: Schema) -> None:
 def _check_all_read(recipe: Recipe, schema: Schema, inputs: Mapping[str, str]) -> None:
     """Refuse inputs that no head would read."""
     heads = prompted_heads(recipe, schema)
-    if not heads or any(n not in heads or heads[n][0].reads_row for n in schema.targets):
+    if not heads or any(target not in heads for target in schema.targets):
         return
-    read = {n for cls, p in heads.values() for n in cls.as_is(p.options.get("prompt"), inputs)}
-    if unread := [name for name in inputs if name not in read]:
+    heeded = {n for cls, p in heads.values() for n in cls.heeds(p.options.get("prompt"), inputs)}
+    if unread := [name for name in inputs if name not in heeded]:
         name, (cls, part) = unread[0], next(iter(heads.values()))
         kinds = ", ".join(sorted(cls.readable))
         remedy = f"It reads {kinds} only: set columns.{name}.modality to text, choose causal_lm"
         if inputs[name] in cls.readable:
             remedy = f"It reads what its prompt names: write {{{name}}} into the prompt"
+        elif cls.reads_row:
+            remedy = f"It reads what its prompt names: write {{{ROW}}} into the prompt"
         raise RecipeError(
             f"The head {part.name} would not read the input {name!r}, of modality {inputs[name]}, "
             f"nor would any other. {remedy}, or leave it out: columns.{name}.role: ignore."

@@ -22,7 +22,7 @@ from polymodal.heads.generation import Decoding, checked_sizes
 from polymodal.heads.key_values import named
 from polymodal.heads.language_model import LanguageModel
 from polymodal.heads.next_symbol import NextSymbol
-from polymodal.heads.prompt import columns_of
+from polymodal.heads.prompt import ROW, columns_of
 from polymodal.heads.prompt_vectors import PromptVectors, tokenized, usual_prompt
 from polymodal.heads.prompted import Prompted
 
@@ -146,6 +146,12 @@ class CausalLm(Autoregressive, Prompted):
         texts = [name for name, modality in inputs.items() if modality == "text"]
         named = texts if prompt is None else columns_of(prompt)
         return tuple(name for name in texts if name in named)
+
+    @classmethod
+    def heeds(cls, prompt: str | None, inputs: Mapping[str, str]) -> Collection[str]:
+        """The columns that the prompt names; all of them with the fused row."""
+        named = [ROW] if prompt is None else columns_of(prompt)
+        return inputs if ROW in named and ROW not in inputs else named
 
     @staticmethod
     def preprocessing(model: str, modality: str) -> dict[str, Any]:

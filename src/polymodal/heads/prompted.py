@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 
@@ -13,7 +13,7 @@ class Prompted(ABC):
     readable: ClassVar[frozenset[str]]
     """Modalities of the columns that its prompt may name."""
     reads_row: ClassVar[bool] = True
-    """Whether it reads what the fusion made of the row, and so of all columns."""
+    """Whether its prompt may name what the fusion made of the row."""
     config: dict[str, Any]
     """Plain JSON to keep with the weights: rebuilds the head. ``files`` are those of its tokenizer
     or processor, name -> text."""
@@ -27,6 +27,16 @@ class Prompted(ABC):
             prompt: as for the head; None for the usual one.
             inputs: input column -> its modality.
         """
+
+    @classmethod
+    def heeds(cls, prompt: str | None, inputs: Mapping[str, str]) -> Collection[str]:
+        """The columns that have a say in what it writes: those that it reads by itself.
+
+        Args:
+            prompt: as for the head; None for the usual one.
+            inputs: input column -> its modality.
+        """
+        return cls.as_is(prompt, inputs)
 
     @staticmethod
     @abstractmethod
