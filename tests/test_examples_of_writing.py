@@ -90,3 +90,14 @@ def test_a_caption_is_a_row_with_all_its_references(translation: dict[str, Any])
     assert [row["english"] for row in rows] == ["a", "b"]
     assert all(row["chinese"] == ["甲", "乙"] and row["photo"] == "p" for row in rows)
     assert len(list(translation["rows_of"](photo | {"split": "test"}))) == 1
+
+
+def test_each_speaker_is_kept_for_one_test(tmp_path: Path) -> None:
+    make = runpy.run_path(str(EXAMPLES / "spoken_digits_ctc" / "make_tables.py"))
+    lines = ["audio,speaker,word_en"] + [f"{s}{i}.flac,{s},two" for s in "cab" for i in range(2)]
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    tables = make["write"](tmp_path, tmp_path / "out")
+    assert [table.name for table in tables] == ["a.csv", "b.csv", "c.csv"]
+    parts = {line.split(",")[0] + Path(line.split(",")[1]).stem[0] for line in
+             tables[2].read_text().splitlines()[1:]}  # fmt: skip
+    assert parts == {"testc", "validationa", "trainb"}
