@@ -22,6 +22,8 @@ from small_table import write_csv
 from tiny_language_model import make_language_model
 from tiny_vision_language import make_llava, make_qwen, make_whisper
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
 FAST = {
     "train": {"epochs": 2, "batch_size": 8, "learning_rate": 0.01, "precision": "fp32",

@@ -251,6 +251,7 @@ def test_several_targets_and_inputs(
     assert set(trained.inputs) < set(INPUTS)
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough(ink_run: Path, small_folder: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "polymodal.cli", "predict", str(ink_run),
                str(small_folder / "table.csv")]  # fmt: skip

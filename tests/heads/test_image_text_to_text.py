@@ -199,6 +199,7 @@ def test_layers_computed_again_give_the_same_gradients(family, folders):
     torch.testing.assert_close(again, plain)
 
 
+@pytest.mark.slow
 @every
 def test_the_whole_model_learns_and_needs_no_folder_any_more(family, tmp_path):
     model = MAKERS[family](tmp_path)
