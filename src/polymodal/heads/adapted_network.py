@@ -85,7 +85,15 @@ class AdaptedNetwork(nn.Module):
         super().__init__()
         digest = None if saved is None else saved["digest"]
         reads = saved is None or digest is not None
-        network = _loaded(auto, model, config, adaptation.dtype, weights=reads, kind=kind)
+        try:
+            network = _loaded(auto, model, config, adaptation.dtype, weights=reads, kind=kind)
+        except RecipeError as error:
+            if digest is None:
+                raise
+            raise RecipeError(
+                f"{error} This run holds only what was trained beside that model: put it, or a "
+                "link to it, where it was in training. With keep: all a run holds the model, too."
+            ) from error
         kept = adaptation.keep == "adapter" and adaptation.train != "full"
         self.model, self.digest = model, _digest(network) if kept else None
         if digest is not None and digest != self.digest:
