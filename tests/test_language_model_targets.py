@@ -82,10 +82,7 @@ def test_without_its_model_a_run_says_what_it_needs(run: Path, tmp_path: Path, f
     moved = tmp_path / "moved"
     Path(folder).rename(moved)
     try:
-        with pytest.raises(
-            (RecipeError, pm.PolymodalError),
-            match="only what was trained beside that model.*keep: all",
-        ):
+        with pytest.raises(RecipeError, match=r"trained beside that model.*keep: all"):
             pm.load(run)
     finally:
         moved.rename(folder)
